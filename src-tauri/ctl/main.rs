@@ -1,0 +1,2 @@
+//! casementctl
+fn main() {}
