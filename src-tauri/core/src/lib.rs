@@ -1,1 +1,27 @@
-//! Casement core.
+//! Everything of Casement but the window.
+//!
+//! Start reading at [`api`] (what can be asked), then [`app`] (what happens), then the modules that a
+//! use case wires together. Which module may know which is written in `docs/architecture.md` and checked
+//! by `tests/architecture.rs`. Nothing here reads the environment, a home directory or a config file:
+//! binaries pass values in.
+
+pub mod api;
+pub mod app;
+pub mod audience;
+pub mod clock;
+pub mod delivery;
+pub mod domain;
+pub mod engine;
+pub mod ids;
+pub mod listener;
+pub mod mail;
+pub mod net;
+pub mod reach;
+pub mod render;
+pub mod report;
+pub mod secrets;
+pub mod store;
+pub mod tracking;
+
+/// The version of this build, as `MAJOR.MINOR.PATCH`.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

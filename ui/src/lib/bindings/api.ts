@@ -1,3 +1,2129 @@
-// Written by the core's own generator; edit the Rust types instead.
-export type Commands = Record<string, [unknown, unknown]>;
-export type Event = { changed: { tags: string[] } };
+// Made by `cargo xtask bindings` from src-tauri/core/src/api. Do not edit.
+
+export type Account = { 
+/**
+ * Its id.
+ */
+id: AccountId, 
+/**
+ * As the user calls it; unique.
+ */
+name: string, 
+/**
+ * SMTP server, or the outbox in the workspace.
+ */
+kind: AccountKind, 
+/**
+ * Host name or address; empty for the outbox.
+ */
+host: string, 
+/**
+ * 1 to 65535; 0 for the outbox.
+ */
+port: number, 
+/**
+ * How the connection is secured.
+ */
+tls: Tls, 
+/**
+ * Empty where the server wants no login.
+ */
+user: string, 
+/**
+ * The sender's name.
+ */
+from_name: string, 
+/**
+ * The sender's address.
+ */
+from_address: string, 
+/**
+ * Where replies go; empty means the sender's address.
+ */
+reply_to: string, 
+/**
+ * Connections at once, 1 to 50.
+ */
+connections: number, 
+/**
+ * At most so many mails a minute; 0 means no limit.
+ */
+per_minute: number, 
+/**
+ * Where the secret is kept.
+ */
+secret: SecretPlace, 
+/**
+ * One sentence on where the secret is kept, to be shown.
+ */
+secret_note: string, 
+/**
+ * Part of the sample data.
+ */
+sample: boolean, };
+export type AccountId = number;
+export type AccountKind = "smtp" | "outbox";
+export type AccountList = Record<symbol, never>;
+export type AccountListResponse = { 
+/**
+ * By name.
+ */
+accounts: Array<Account>, };
+export type AccountRemove = { 
+/**
+ * Which.
+ */
+id: AccountId, };
+export type AccountSave = { 
+/**
+ * `null` adds.
+ */
+id?: AccountId, 
+/**
+ * Unique, 1 to 80 characters.
+ */
+name: string, 
+/**
+ * See [`Account::kind`].
+ */
+kind: AccountKind, 
+/**
+ * See [`Account::host`].
+ */
+host: string, 
+/**
+ * See [`Account::port`].
+ */
+port: number, 
+/**
+ * See [`Account::tls`]; `none` only for this computer.
+ */
+tls: Tls, 
+/**
+ * See [`Account::user`].
+ */
+user: string, 
+/**
+ * The new secret; missing keeps the one there is. Never logged, never sent back.
+ */
+password?: Secret, 
+/**
+ * See [`Account::from_name`].
+ */
+from_name: string, 
+/**
+ * See [`Account::from_address`].
+ */
+from_address: string, 
+/**
+ * See [`Account::reply_to`].
+ */
+reply_to: string, 
+/**
+ * See [`Account::connections`]; 0 takes the default, 2.
+ */
+connections: number, 
+/**
+ * See [`Account::per_minute`].
+ */
+per_minute: number, };
+export type AccountTest = { 
+/**
+ * A saved account; its secret is used where `settings` brings none.
+ */
+id?: AccountId, 
+/**
+ * What was typed.
+ */
+settings?: AccountSave, };
+export type AccountTestResponse = { 
+/**
+ * The account can send.
+ */
+ok: boolean, 
+/**
+ * What was tried, in order; the last one is where it stopped.
+ */
+steps: Array<TestStep>, 
+/**
+ * One sentence: that it works, or what is wrong and what to do.
+ */
+sentence: string, };
+export type ActivityKind = "look" | "opted_out" | "unsubscribed" | "campaign" | "contacts" | "reach" | "problem";
+export type ActivityList = { 
+/**
+ * Only older than this id; `null` begins at the newest.
+ */
+before?: number, 
+/**
+ * Only of this campaign.
+ */
+campaign?: CampaignId, 
+/**
+ * At most 200; 0 means 50.
+ */
+limit: number, };
+export type ActivityListResponse = { 
+/**
+ * Newest first.
+ */
+rows: Array<ActivityRow>, };
+export type ActivityRow = { 
+/**
+ * Rising with time.
+ */
+id: number, 
+/**
+ * When.
+ */
+at: string, 
+/**
+ * What.
+ */
+kind: ActivityKind, 
+/**
+ * A sentence to show: "Ana Li looked, through Gmail's image proxy".
+ */
+text: string, 
+/**
+ * For a look: its class.
+ */
+class: HitClass | null, 
+/**
+ * The campaign.
+ */
+campaign: CampaignId | null, 
+/**
+ * Its name; empty where there is none.
+ */
+campaign_name: string, 
+/**
+ * For the timeline.
+ */
+message: MessageId | null, 
+/**
+ * The person.
+ */
+contact: ContactId | null, };
+export type Address = { 
+/**
+ * Which kind of address it is.
+ */
+kind: RouteKind, 
+/**
+ * The base URL; `null` for kind *none*.
+ */
+url: string | null, 
+/**
+ * One sentence: what mails carry with it.
+ */
+meaning: string, };
+export type AddressSet = { 
+/**
+ * Scheme, host and port; a path and a trailing slash are refused.
+ */
+url: string | null, 
+/**
+ * Must be said for an address on this computer.
+ */
+local: boolean, };
+export type AddressShow = Record<symbol, never>;
+export type AppState = { 
+/**
+ * This build's version.
+ */
+version: string, 
+/**
+ * The workspace's folder.
+ */
+workspace: string, 
+/**
+ * Nothing was set up yet: no account, no contact, no campaign, policy not chosen.
+ */
+first_start: boolean, 
+/**
+ * Sample data is in the workspace.
+ */
+has_sample_data: boolean, 
+/**
+ * The workspace's settings.
+ */
+settings: Settings, 
+/**
+ * The number of accounts.
+ */
+accounts: number, };
+export type AppStateGet = Record<symbol, never>;
+export type Audience = { 
+/**
+ * Lists.
+ */
+include: Array<ListId>, 
+/**
+ * Lists.
+ */
+exclude: Array<ListId>, };
+export type AudienceNames = { 
+/**
+ * Lists.
+ */
+include: Array<string>, 
+/**
+ * Lists.
+ */
+exclude: Array<string>, };
+export type Block = { "type": "heading", 
+/**
+ * 1 to 3.
+ */
+level: number, 
+/**
+ * Its text.
+ */
+spans: Array<Span>, } | { "type": "text", 
+/**
+ * At least one.
+ */
+paragraphs: Array<Array<Span>>, } | { "type": "list", 
+/**
+ * Numbered, or with bullets.
+ */
+ordered: boolean, 
+/**
+ * One entry for each item.
+ */
+items: Array<Array<Span>>, } | { "type": "image", 
+/**
+ * `https:` or `http:`.
+ */
+src: string, 
+/**
+ * What it shows, for those who do not see it.
+ */
+alt: string, 
+/**
+ * Width in pixels, 1 to 600; missing takes the full width.
+ */
+width?: number, 
+/**
+ * Where a click leads; empty leads nowhere.
+ */
+link: string, } | { "type": "button", 
+/**
+ * What it says.
+ */
+label: string, 
+/**
+ * Where it leads: `https:`, `http:`, `mailto:` or `tel:`.
+ */
+link: string, } | { "type": "divider", } | { "type": "footer", 
+/**
+ * Paragraphs above the address; may be empty.
+ */
+paragraphs: Array<Array<Span>>, };
+export type Campaign = { 
+/**
+ * What the inbox shows behind the subject.
+ */
+preheader: string, 
+/**
+ * From which account; `null` until chosen.
+ */
+account: AccountId | null, 
+/**
+ * To whom.
+ */
+audience: Audience, 
+/**
+ * The window as the user states it.
+ */
+window_spec: WindowSpec, 
+/**
+ * How it may look at its readers.
+ */
+tracking: CampaignTracking, 
+/**
+ * Printed at the foot; empty takes the workspace's.
+ */
+postal_address: string, 
+/**
+ * The mail.
+ */
+document: Document, 
+/**
+ * Its id.
+ */
+id: CampaignId, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its subject.
+ */
+subject: string, 
+/**
+ * Where it is in its life.
+ */
+state: CampaignState, 
+/**
+ * When the first mail leaves, or left; in the future while it is starting.
+ */
+first_mail_at: string | null, 
+/**
+ * When it was launched.
+ */
+launched_at: string | null, 
+/**
+ * When the last mail was done.
+ */
+finished_at: string | null, 
+/**
+ * Messages by state (`accepted`, `queued`, …).
+ */
+counts: { [key in string]: number }, 
+/**
+ * The parts of its open rate; `null` before launch.
+ */
+rate: RateParts | null, 
+/**
+ * Its window; `null` before launch.
+ */
+window: Window | null, 
+/**
+ * When sending will end at the present pace; `null` where that cannot be told.
+ */
+expected_end: string | null, 
+/**
+ * Why it stands still, as a sentence.
+ */
+problem: string | null, 
+/**
+ * Sent into the embedded outbox: practice.
+ */
+practice: boolean, 
+/**
+ * Part of the sample data.
+ */
+sample: boolean, 
+/**
+ * The last change.
+ */
+updated_at: string, };
+export type CampaignCancel = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type CampaignDuplicate = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type CampaignFile = { 
+/**
+ * As in [`CampaignSave`].
+ */
+name: string, 
+/**
+ * As in [`CampaignSave`].
+ */
+subject: string, 
+/**
+ * As in [`CampaignSave`].
+ */
+preheader: string, 
+/**
+ * The account's name.
+ */
+account?: string, 
+/**
+ * Lists by name.
+ */
+audience: AudienceNames, 
+/**
+ * As in [`CampaignSave`].
+ */
+window?: WindowSpec, 
+/**
+ * As in [`CampaignSave`].
+ */
+tracking?: CampaignTracking, 
+/**
+ * As in [`CampaignSave`].
+ */
+postal_address: string, 
+/**
+ * The mail as Markdown; exclusive with `document`.
+ */
+markdown?: string, 
+/**
+ * The mail as a document; exclusive with `markdown`.
+ */
+document?: Document, };
+export type CampaignGet = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type CampaignId = number;
+export type CampaignLaunch = { 
+/**
+ * Which.
+ */
+id: CampaignId, 
+/**
+ * Seconds before the first mail leaves, in which cancelling leaves no trace; 0 to 600.
+ */
+delay_secs: number, 
+/**
+ * Says that the warnings were seen; errors cannot be confirmed away.
+ */
+confirmed: boolean, };
+export type CampaignList = Record<symbol, never>;
+export type CampaignListResponse = { 
+/**
+ * Newest first.
+ */
+campaigns: Array<CampaignRow>, };
+export type CampaignPause = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type CampaignPreflight = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type CampaignPrepare = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type CampaignPreview = { 
+/**
+ * A saved campaign.
+ */
+id?: CampaignId, 
+/**
+ * An unsaved one; wins over `id`.
+ */
+draft?: CampaignSave, 
+/**
+ * As whom; missing takes the first of the audience, or an invented reader without data.
+ */
+contact?: ContactId, };
+export type CampaignRemove = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type CampaignResume = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type CampaignRow = { 
+/**
+ * Its id.
+ */
+id: CampaignId, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its subject.
+ */
+subject: string, 
+/**
+ * Where it is in its life.
+ */
+state: CampaignState, 
+/**
+ * When the first mail leaves, or left; in the future while it is starting.
+ */
+first_mail_at: string | null, 
+/**
+ * When it was launched.
+ */
+launched_at: string | null, 
+/**
+ * When the last mail was done.
+ */
+finished_at: string | null, 
+/**
+ * Messages by state (`accepted`, `queued`, …).
+ */
+counts: { [key in string]: number }, 
+/**
+ * The parts of its open rate; `null` before launch.
+ */
+rate: RateParts | null, 
+/**
+ * Its window; `null` before launch.
+ */
+window: Window | null, 
+/**
+ * When sending will end at the present pace; `null` where that cannot be told.
+ */
+expected_end: string | null, 
+/**
+ * Why it stands still, as a sentence.
+ */
+problem: string | null, 
+/**
+ * Sent into the embedded outbox: practice.
+ */
+practice: boolean, 
+/**
+ * Part of the sample data.
+ */
+sample: boolean, 
+/**
+ * The last change.
+ */
+updated_at: string, };
+export type CampaignSave = { 
+/**
+ * `null` adds.
+ */
+id?: CampaignId, 
+/**
+ * 1 to 200 characters, no control characters.
+ */
+name: string, 
+/**
+ * At most 300 characters, no control characters; may be empty in a draft.
+ */
+subject: string, 
+/**
+ * As the subject.
+ */
+preheader: string, 
+/**
+ * May be missing in a draft.
+ */
+account?: AccountId, 
+/**
+ * To whom.
+ */
+audience: Audience, 
+/**
+ * 30 days where it is missing.
+ */
+window?: WindowSpec, 
+/**
+ * Individual where it is missing.
+ */
+tracking?: CampaignTracking, 
+/**
+ * Empty takes the workspace's.
+ */
+postal_address: string, 
+/**
+ * The mail; missing makes an empty document.
+ */
+document?: Document, };
+export type CampaignSaved = { 
+/**
+ * Its id.
+ */
+id: CampaignId, };
+export type CampaignState = "draft" | "preparing" | "prepared" | "running" | "paused" | "finished" | "cancelled";
+export type CampaignTestMail = { 
+/**
+ * A saved campaign.
+ */
+id: CampaignId, 
+/**
+ * To whom.
+ */
+to: string, 
+/**
+ * Rendered as whom.
+ */
+contact?: ContactId, };
+export type CampaignTracking = "individual" | "aggregate" | "off";
+export type CampaignUnprepare = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type CampaignWindowSet = { 
+/**
+ * Which.
+ */
+id: CampaignId, 
+/**
+ * The new window.
+ */
+window: WindowSpec, };
+export type Code = "invalid" | "not_found" | "conflict" | "cancelled" | "unreachable" | "storage" | "locked" | "newer" | "internal";
+export type ConsentEvent = { 
+/**
+ * What was said.
+ */
+state: ConsentState, 
+/**
+ * When.
+ */
+at: string, 
+/**
+ * By which way: "import members.csv", "preference page", "by hand".
+ */
+source: string, 
+/**
+ * The words that the person agreed to; may be empty for a refusal.
+ */
+wording: string, };
+export type ConsentState = "granted" | "refused" | "unknown";
+export type ContactConsentSet = { 
+/**
+ * Who.
+ */
+id: ContactId, 
+/**
+ * What they said.
+ */
+state: ConsentState, 
+/**
+ * By which way; required for a grant.
+ */
+source: string, 
+/**
+ * The words agreed to; required for a grant.
+ */
+wording: string, };
+export type ContactDetails = { 
+/**
+ * As in the list.
+ */
+contact: ContactRow, 
+/**
+ * Extra columns of the import and fields added by hand.
+ */
+fields: { [key in string]: string }, 
+/**
+ * Its lists.
+ */
+list_ids: Array<ListId>, 
+/**
+ * Every word on tracking, newest first.
+ */
+consent_history: Array<ConsentEvent>, 
+/**
+ * The mails of launched campaigns, newest first, at most 200.
+ */
+messages: Array<ContactMessage>, };
+export type ContactErase = { 
+/**
+ * Whom.
+ */
+ids: Array<ContactId>, };
+export type ContactEraseResponse = { 
+/**
+ * Contacts erased.
+ */
+erased: number, 
+/**
+ * Backups made before may hold them until then.
+ */
+backups_until: string | null, };
+export type ContactExport = { 
+/**
+ * Whom.
+ */
+id: ContactId, };
+export type ContactExportResponse = { 
+/**
+ * The document.
+ */
+document: unknown, };
+export type ContactGet = { 
+/**
+ * Which.
+ */
+id: ContactId, };
+export type ContactId = number;
+export type ContactList = { 
+/**
+ * Part of an address or name; empty for all.
+ */
+search: string, 
+/**
+ * Only members of this list.
+ */
+list?: ListId, 
+/**
+ * Only with this consent.
+ */
+consent?: ConsentState, 
+/**
+ * By what to sort.
+ */
+sort: ContactSort, 
+/**
+ * Last first.
+ */
+descending: boolean, 
+/**
+ * Rows to skip.
+ */
+offset: number, 
+/**
+ * Rows wanted, at most 500; 0 means 100.
+ */
+limit: number, };
+export type ContactListResponse = { 
+/**
+ * How many match in all.
+ */
+total: number, 
+/**
+ * The page.
+ */
+contacts: Array<ContactRow>, };
+export type ContactMessage = { 
+/**
+ * For its timeline.
+ */
+message: MessageId, 
+/**
+ * The campaign.
+ */
+campaign: CampaignId, 
+/**
+ * Its name.
+ */
+campaign_name: string, 
+/**
+ * Where the mail is.
+ */
+state: MessageState, 
+/**
+ * What was seen; `null` where it was not measured.
+ */
+signal: Signal | null, 
+/**
+ * When the server took it.
+ */
+accepted_at: string | null, };
+export type ContactRow = { 
+/**
+ * Its id.
+ */
+id: ContactId, 
+/**
+ * The address.
+ */
+email: string, 
+/**
+ * First name; may be empty.
+ */
+first_name: string, 
+/**
+ * Last name; may be empty.
+ */
+last_name: string, 
+/**
+ * Tracking consent.
+ */
+consent: ConsentState, 
+/**
+ * Gets no mail, and why.
+ */
+suppressed: string | null, 
+/**
+ * The names of its lists.
+ */
+lists: Array<string>, 
+/**
+ * When it came in.
+ */
+created_at: string, 
+/**
+ * Part of the sample data.
+ */
+sample: boolean, };
+export type ContactSave = { 
+/**
+ * `null` adds.
+ */
+id?: ContactId, 
+/**
+ * Unique in the workspace.
+ */
+email: string, 
+/**
+ * No control characters, at most 200 characters.
+ */
+first_name: string, 
+/**
+ * As the first name.
+ */
+last_name: string, 
+/**
+ * Replaces all fields.
+ */
+fields: { [key in string]: string }, 
+/**
+ * Replaces the lists.
+ */
+lists: Array<ListId>, };
+export type ContactSaved = { 
+/**
+ * Its id.
+ */
+id: ContactId, };
+export type ContactSort = "email" | "name" | "added";
+export type ContactSuppress = { 
+/**
+ * The address; needs no contact.
+ */
+email: string, 
+/**
+ * `false` lifts it.
+ */
+suppress: boolean, 
+/**
+ * Shown with the contact.
+ */
+reason: string, };
+export type Document = { 
+/**
+ * Always [`VERSION`].
+ */
+version: number, 
+/**
+ * From top to bottom; at most 500.
+ */
+blocks: Array<Block>, };
+export type DocumentFromMarkdown = { 
+/**
+ * CommonMark.
+ */
+markdown: string, };
+export type DocumentResponse = { 
+/**
+ * The document.
+ */
+document: Document, };
+export type Done = Record<symbol, never>;
+export type Entrance = { 
+/**
+ * `http://ADDR:PORT`.
+ */
+url: string, 
+/**
+ * Requests come through a proxy that names the client in a header.
+ */
+behind_proxy: boolean, };
+export type Error = { 
+/**
+ * What can be done about it.
+ */
+code: Code, 
+/**
+ * A sentence: what failed, with what, what to do.
+ */
+message: string, 
+/**
+ * The request's field that is wrong.
+ */
+field?: string, };
+export type Event = { "changed": { 
+/**
+ * Sorted, without repeats.
+ */
+tags: Array<Tag>, } } | { "job": Job };
+export type ExportFormat = "csv" | "html";
+export type Finding = { 
+/**
+ * Blocks launch, or only asks for a look.
+ */
+level: FindingLevel, 
+/**
+ * A stable name for tests and for links: `no_subject`, `unresolved_field`.
+ */
+id: string, 
+/**
+ * A sentence: what is wrong, and what to do.
+ */
+message: string, 
+/**
+ * The block in question, from 0.
+ */
+block: number | null, 
+/**
+ * How many recipients it concerns; 0 where it concerns the mail itself.
+ */
+recipients: number, 
+/**
+ * Up to five of their addresses.
+ */
+examples: Array<string>, };
+export type FindingLevel = "error" | "warning" | "note";
+export type HitClass = "human_direct" | "human_proxy" | "machine_prefetch" | "scanner" | "bot" | "library" | "unknown";
+export type HitId = number;
+export type Home = { 
+/**
+ * Campaigns that are starting, running or paused.
+ */
+running: Array<CampaignRow>, 
+/**
+ * The campaigns launched last, with their ranges; at most 5.
+ */
+recent: Array<CampaignRow>, 
+/**
+ * Drafts, newest first; at most 5.
+ */
+drafts: Array<CampaignRow>, 
+/**
+ * The last things that happened; at most 12.
+ */
+activity: Array<ActivityRow>, 
+/**
+ * How many people can be mailed.
+ */
+contacts: number, 
+/**
+ * Steps that a newcomer has not done yet.
+ */
+next_steps: Array<NextStep>, };
+export type HomeGet = Record<symbol, never>;
+export type ImportColumn = { 
+/**
+ * Its header.
+ */
+name: string, 
+/**
+ * The field that it goes to: `email`, `first_name`, `last_name`, a field's name, or `""` to leave it out.
+ */
+field: string, };
+export type ImportPreview = { 
+/**
+ * A file on this computer.
+ */
+path: string, };
+export type ImportPreviewResponse = { 
+/**
+ * The file's columns in order.
+ */
+columns: Array<ImportColumn>, 
+/**
+ * The first rows, at most 8, each as long as `columns`.
+ */
+rows: Array<Array<string>>, 
+/**
+ * Rows below the header, counted to the end of the file.
+ */
+total: number, 
+/**
+ * What was recognised: "comma, UTF-8".
+ */
+format: string, };
+export type ImportProblem = { 
+/**
+ * The line in the file where the row begins, from 1.
+ */
+line: number, 
+/**
+ * A duplicate was left out; a rejected row could not be read.
+ */
+kind: ImportProblemKind, 
+/**
+ * The column, where one is to blame.
+ */
+column: string, 
+/**
+ * A sentence.
+ */
+message: string, 
+/**
+ * The start of the offending value, without control characters, at most 80 characters.
+ */
+value: string, };
+export type ImportProblemKind = "duplicate" | "rejected";
+export type ImportResult = { 
+/**
+ * Rows read below the header.
+ */
+rows: number, 
+/**
+ * New contacts.
+ */
+added: number, 
+/**
+ * Contacts that were there and got new values.
+ */
+updated: number, 
+/**
+ * Contacts that were there and stayed as they were.
+ */
+unchanged: number, 
+/**
+ * Rows whose address stood in the file before.
+ */
+duplicates: number, 
+/**
+ * Rows that could not be taken.
+ */
+rejected: number, 
+/**
+ * One entry for each row that was a duplicate or rejected, in order, at most 1,000.
+ */
+problems: Array<ImportProblem>, 
+/**
+ * The list that they are on now.
+ */
+list: ListId | null, };
+export type ImportRun = { 
+/**
+ * A file on this computer.
+ */
+path: string, 
+/**
+ * Where columns go, by header; what is missing goes by the guess.
+ */
+map: { [key in string]: string }, 
+/**
+ * Put all good rows on the list of this name, made where it is missing.
+ */
+list?: string, 
+/**
+ * Say what would happen, change nothing.
+ */
+dry_run: boolean, 
+/**
+ * What these people said about tracking.
+ */
+consent?: ConsentState, 
+/**
+ * By which way they said it; required for `granted`.
+ */
+consent_source: string, 
+/**
+ * The words they agreed to; required for `granted`.
+ */
+consent_wording: string, 
+/**
+ * Mark what comes in as sample data.
+ */
+sample: boolean, };
+export type Job = { 
+/**
+ * Its id in this engine.
+ */
+id: JobId, 
+/**
+ * What it does, in a few words: "Preparing Spring newsletter".
+ */
+title: string, 
+/**
+ * Running, done, failed, cancelled.
+ */
+state: JobState, 
+/**
+ * Steps done.
+ */
+done: number, 
+/**
+ * Steps in all; `null` where that cannot be known yet.
+ */
+total: number | null, 
+/**
+ * The result as JSON, once it is done.
+ */
+result: unknown, 
+/**
+ * Why it failed.
+ */
+error: Error | null, };
+export type JobCancel = { 
+/**
+ * Which.
+ */
+job: JobId, };
+export type JobGet = { 
+/**
+ * Which.
+ */
+job: JobId, };
+export type JobId = number;
+export type JobList = Record<symbol, never>;
+export type JobListResponse = { 
+/**
+ * Newest first, at most 50.
+ */
+jobs: Array<Job>, };
+export type JobStarted = { 
+/**
+ * To follow it in events, and to cancel it.
+ */
+job: JobId, };
+export type JobState = "running" | "done" | "failed" | "cancelled";
+export type List = { 
+/**
+ * Its id.
+ */
+id: ListId, 
+/**
+ * Its name; unique.
+ */
+name: string, 
+/**
+ * Members.
+ */
+contacts: number, 
+/**
+ * Part of the sample data.
+ */
+sample: boolean, };
+export type ListId = number;
+export type ListList = Record<symbol, never>;
+export type ListListResponse = { 
+/**
+ * By name.
+ */
+lists: Array<List>, 
+/**
+ * Contacts in all, in a list or not.
+ */
+contacts: number, 
+/**
+ * Contacts that get no mail.
+ */
+suppressed: number, 
+/**
+ * Contacts by consent: granted, refused, unknown.
+ */
+consent: { [key in string]: number }, };
+export type ListRemove = { 
+/**
+ * Which.
+ */
+id: ListId, };
+export type ListSave = { 
+/**
+ * `null` adds.
+ */
+id?: ListId, 
+/**
+ * Unique, 1 to 120 characters, no control characters.
+ */
+name: string, };
+export type ListSaved = { 
+/**
+ * Its id.
+ */
+id: ListId, };
+export type ListenerStart = { 
+/**
+ * `ADDR:PORT`; port 0 takes a free one. Loopback only until the gate is built.
+ */
+bind?: string, 
+/**
+ * `ADDR:PORT` of the entrance behind a proxy or tunnel.
+ */
+behind_proxy?: string, 
+/**
+ * The header in which that proxy puts the client's address.
+ */
+client_header?: string, };
+export type ListenerStatus = { 
+/**
+ * It answers.
+ */
+listening: boolean, 
+/**
+ * `http://ADDR:PORT` of each entrance.
+ */
+entrances: Array<Entrance>, 
+/**
+ * The base address that mails carry.
+ */
+address: Address, 
+/**
+ * One sentence for the foot of the sidebar: whether pixels can reach us.
+ */
+sentence: string, 
+/**
+ * Good, only for trying out, or not at all.
+ */
+level: ReachLevel, 
+/**
+ * Requests stored in the last 60 seconds.
+ */
+hits_per_minute: number, 
+/**
+ * The last failure, as a sentence.
+ */
+last_error: string | null, };
+export type ListenerStatusGet = Record<symbol, never>;
+export type ListenerStop = Record<symbol, never>;
+export type MessageId = number;
+export type MessageState = "planned" | "queued" | "handing_over" | "accepted" | "deferred" | "rejected" | "uncertain" | "cancelled" | "skipped";
+export type MessageTimeline = { 
+/**
+ * Which.
+ */
+id: MessageId, };
+export type MessageTimelineResponse = { 
+/**
+ * As in the table.
+ */
+recipient: RecipientRow, 
+/**
+ * The campaign.
+ */
+campaign: CampaignId, 
+/**
+ * Its name.
+ */
+campaign_name: string, 
+/**
+ * In time order.
+ */
+entries: Array<TimelineEntry>, 
+/**
+ * One sentence on tracking where there is something to say: "Ana asked not to be tracked. …".
+ */
+note: string, };
+export type NextStep = "add_account" | "import_contacts" | "write_campaign" | "set_address";
+export type NotTracked = { 
+/**
+ * The sum of the reasons.
+ */
+total: number, } & ({ [key in "refused" | "unknown_consent" | "campaign_off" | "shared_pixel" | "no_address" | "frequency_cap" | "erased"]?: number });
+export type NotTrackedReason = "refused" | "unknown_consent" | "campaign_off" | "shared_pixel" | "no_address" | "frequency_cap" | "erased";
+export type OutboxGet = { 
+/**
+ * Which.
+ */
+id: OutboxId, };
+export type OutboxId = number;
+export type OutboxList = { 
+/**
+ * Only of this campaign.
+ */
+campaign?: CampaignId, 
+/**
+ * Part of an address or subject.
+ */
+search: string, 
+/**
+ * Rows to skip.
+ */
+offset: number, 
+/**
+ * At most 500; 0 means 100.
+ */
+limit: number, };
+export type OutboxListResponse = { 
+/**
+ * How many match in all.
+ */
+total: number, 
+/**
+ * Newest first.
+ */
+mails: Array<OutboxRow>, };
+export type OutboxMail = { 
+/**
+ * As in the list.
+ */
+row: OutboxRow, 
+/**
+ * `Name <address>`.
+ */
+from: string, 
+/**
+ * The HTML part without its remote pictures. To be shown in a sandboxed frame only.
+ */
+html: string, 
+/**
+ * The text part.
+ */
+text: string, 
+/**
+ * Header fields in order, decoded.
+ */
+headers: Array<[string, string]>, 
+/**
+ * The pixel's address in the mail; `null` where there is none.
+ */
+pixel: string | null, };
+export type OutboxOpenAs = { 
+/**
+ * Which.
+ */
+id: OutboxId, 
+/**
+ * As what.
+ */
+client: ReaderClient, };
+export type OutboxOpenAsResponse = { 
+/**
+ * HTTP status; `null` where the mail has no pixel.
+ */
+status: number | null, 
+/**
+ * One sentence: what happened, and how it will be counted.
+ */
+sentence: string, };
+export type OutboxRow = { 
+/**
+ * Its id.
+ */
+id: OutboxId, 
+/**
+ * When it was "sent".
+ */
+at: string, 
+/**
+ * To whom.
+ */
+to: string, 
+/**
+ * Its subject.
+ */
+subject: string, 
+/**
+ * Its campaign; `null` for other mails.
+ */
+campaign: CampaignId | null, 
+/**
+ * A test mail: never tracked.
+ */
+test: boolean, 
+/**
+ * The file.
+ */
+path: string, };
+export type Preflight = { 
+/**
+ * Which.
+ */
+id: CampaignId, 
+/**
+ * The ledger is filled and every mail was audited; otherwise only the findings about the draft are here.
+ */
+prepared: boolean, 
+/**
+ * It may be launched: no finding blocks.
+ */
+ready: boolean, 
+/**
+ * Mails that will leave.
+ */
+to_send: number, 
+/**
+ * People of the audience who get none, by reason.
+ */
+skipped: { [key in string]: number }, 
+/**
+ * Mails by how they are tracked: personal, shared, none.
+ */
+tracking: { [key in string]: number }, 
+/**
+ * Why mails are not tracked on their own, by reason.
+ */
+not_tracked: { [key in string]: number }, 
+/**
+ * Problems first.
+ */
+findings: Array<Finding>, 
+/**
+ * `Name <address>`.
+ */
+from: string, 
+/**
+ * The account's name.
+ */
+account: string, 
+/**
+ * The window, if it were launched now.
+ */
+window: Window | null, 
+/**
+ * The base address that the mails carry.
+ */
+address: Address, 
+/**
+ * The smallest and the largest finished mail, in bytes.
+ */
+size_range: [number, number] | null, 
+/**
+ * How long sending takes at the account's limit, in seconds; `null` without a limit.
+ */
+seconds: number | null, 
+/**
+ * Sent into the embedded outbox: practice.
+ */
+practice: boolean, };
+export type Preview = { 
+/**
+ * As whom.
+ */
+contact: ContactId | null, 
+/**
+ * Their name or address; "a reader without data" where there is none.
+ */
+contact_label: string, 
+/**
+ * The next and the previous contact of the audience.
+ */
+previous: ContactId | null, 
+/**
+ * See `previous`.
+ */
+next: ContactId | null, 
+/**
+ * Rendered.
+ */
+subject: string, 
+/**
+ * Rendered.
+ */
+preheader: string, 
+/**
+ * `Name <address>` of the account; empty where none is chosen.
+ */
+from: string, 
+/**
+ * The HTML part. To be shown in a sandboxed frame only.
+ */
+html: string, 
+/**
+ * The text part.
+ */
+text: string, 
+/**
+ * Bytes of the finished mail.
+ */
+size: number, 
+/**
+ * Words in the text part.
+ */
+words: number, 
+/**
+ * What the reader of this preview should know: unresolved fields, a missing address, size.
+ */
+findings: Array<Finding>, };
+export type RateParts = { 
+/**
+ * Mails that the sender's server took.
+ */
+accepted: number, 
+/**
+ * Of these, with a pixel of their own.
+ */
+tracked: number, 
+/**
+ * A person looked.
+ */
+confirmed: number, 
+/**
+ * Something looked that cannot be told from a person.
+ */
+unknown: number, 
+/**
+ * Only machines fetched the pixel.
+ */
+machine_only: number, 
+/**
+ * Nothing was seen; never "not opened".
+ */
+no_signal: number, 
+/**
+ * Accepted mails that cannot be measured on their own: `total`, and a number for each reason.
+ */
+not_tracked: NotTracked, 
+/**
+ * Loads that were not recorded because the reader's browser asks for it (DNT, GPC).
+ */
+not_recorded_at_request: number, 
+/**
+ * `confirmed / tracked`; `null` where nothing could be measured.
+ */
+confirmed_rate: number | null, 
+/**
+ * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`.
+ */
+upper_rate: number | null, };
+export type ReachLevel = "reachable" | "local_only" | "unreachable";
+export type ReaderClient = "gmail" | "gmail_prefetch" | "iphone" | "apple_privacy" | "outlook" | "scanner";
+export type RecipientFilter = "human" | "unknown" | "machine_only" | "no_signal" | "not_tracked" | "not_delivered";
+export type RecipientRow = { 
+/**
+ * For the timeline.
+ */
+message: MessageId, 
+/**
+ * `null` once erased.
+ */
+contact: ContactId | null, 
+/**
+ * Empty once erased.
+ */
+email: string, 
+/**
+ * May be empty.
+ */
+name: string, 
+/**
+ * Where the mail is.
+ */
+state: MessageState, 
+/**
+ * What was seen; `null` where it is not measured.
+ */
+signal: Signal | null, 
+/**
+ * Why it is not measured.
+ */
+not_tracked: NotTrackedReason | null, 
+/**
+ * The first human look.
+ */
+first_open_at: string | null, 
+/**
+ * Looks by people (gaps under 30 minutes count once).
+ */
+looks: number, 
+/**
+ * When the server took it.
+ */
+accepted_at: string | null, };
+export type RecipientSort = "email" | "first_open" | "signal" | "accepted";
+export type Report = { 
+/**
+ * Which.
+ */
+id: CampaignId, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its subject.
+ */
+subject: string, 
+/**
+ * Looks before the window; only counted.
+ */
+early: number, 
+/**
+ * Looks after the window; only counted.
+ */
+late: number, 
+/**
+ * Looks beyond the cap; only counted.
+ */
+over_cap: number, 
+/**
+ * An estimate of the true rate, only where its conditions hold.
+ */
+estimate: number | null, 
+/**
+ * 95 % interval of the confirmed rate, `[low, high]` (Wilson 1927).
+ */
+interval: [number, number] | null, 
+/**
+ * The share of the window so far in which the listener was up; `null` before the window opens.
+ */
+reachable_share: number | null, 
+/**
+ * Messages by state.
+ */
+counts: { [key in string]: number }, 
+/**
+ * People of the audience who got no mail, by reason.
+ */
+skipped: { [key in string]: number }, 
+/**
+ * People who unsubscribed through this campaign.
+ */
+unsubscribed: number, 
+/**
+ * People who ended tracking through this campaign.
+ */
+opted_out: number, 
+/**
+ * Loads of the shared pixel by class; not a rate and not a number of readers.
+ */
+shared_loads: { [key in HitClass]?: number }, 
+/**
+ * The window.
+ */
+window: Window | null, 
+/**
+ * The window's zone.
+ */
+zone: string, 
+/**
+ * When it was launched.
+ */
+launched_at: string | null, 
+/**
+ * Sent into the embedded outbox: practice.
+ */
+practice: boolean, 
+/**
+ * The moment for which the numbers hold.
+ */
+as_of: string, 
+/**
+ * Mails that the sender's server took.
+ */
+accepted: number, 
+/**
+ * Of these, with a pixel of their own.
+ */
+tracked: number, 
+/**
+ * A person looked.
+ */
+confirmed: number, 
+/**
+ * Something looked that cannot be told from a person.
+ */
+unknown: number, 
+/**
+ * Only machines fetched the pixel.
+ */
+machine_only: number, 
+/**
+ * Nothing was seen; never "not opened".
+ */
+no_signal: number, 
+/**
+ * Accepted mails that cannot be measured on their own: `total`, and a number for each reason.
+ */
+not_tracked: NotTracked, 
+/**
+ * Loads that were not recorded because the reader's browser asks for it (DNT, GPC).
+ */
+not_recorded_at_request: number, 
+/**
+ * `confirmed / tracked`; `null` where nothing could be measured.
+ */
+confirmed_rate: number | null, 
+/**
+ * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`.
+ */
+upper_rate: number | null, };
+export type ReportExport = { 
+/**
+ * Which campaign.
+ */
+id: CampaignId, 
+/**
+ * Where to.
+ */
+path: string, 
+/**
+ * As what.
+ */
+format: ExportFormat, };
+export type ReportExportResponse = { 
+/**
+ * Where.
+ */
+path: string, 
+/**
+ * Bytes.
+ */
+bytes: number, };
+export type ReportGet = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type ReportRecipients = { 
+/**
+ * Which campaign.
+ */
+id: CampaignId, 
+/**
+ * Only these; `null` for all.
+ */
+filter?: RecipientFilter, 
+/**
+ * Part of an address or name.
+ */
+search: string, 
+/**
+ * By what to sort.
+ */
+sort: RecipientSort, 
+/**
+ * Last first.
+ */
+descending: boolean, 
+/**
+ * Rows to skip.
+ */
+offset: number, 
+/**
+ * Rows wanted, at most 500; 0 means 100.
+ */
+limit: number, };
+export type ReportRecipientsResponse = { 
+/**
+ * How many match in all.
+ */
+total: number, 
+/**
+ * The page.
+ */
+recipients: Array<RecipientRow>, };
+export type ReportSeries = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type ReportSeriesResponse = { 
+/**
+ * Length of a point in minutes: 60, or more for long windows.
+ */
+minutes: number, 
+/**
+ * In time order, only where something happened.
+ */
+points: Array<SeriesPoint>, 
+/**
+ * Intervals in which the listener was up, cut to the chart.
+ */
+up: Array<[string, string]>, 
+/**
+ * The window.
+ */
+window: Window | null, 
+/**
+ * The chart's first and last instant.
+ */
+span: [string, string] | null, };
+export type RouteKind = "public" | "local" | "none";
+export type SampleDataAdd = Record<symbol, never>;
+export type SampleDataRemove = Record<symbol, never>;
+export type Secret = string;
+export type SecretPlace = "none" | "keychain" | "file";
+export type SeriesPoint = { 
+/**
+ * Its beginning.
+ */
+at: string, 
+/**
+ * Messages whose first human look fell here.
+ */
+first_opens: number, 
+/**
+ * Looks by signal: human, unknown, machine_only.
+ */
+human: number, 
+/**
+ * See `human`.
+ */
+unknown: number, 
+/**
+ * See `human`.
+ */
+machine: number, 
+/**
+ * Outside the window, only counted.
+ */
+outside: number, };
+export type Settings = { 
+/**
+ * What to do with people whose tracking consent is unknown; `null` until the user chose.
+ */
+unknown_policy: UnknownPolicy | null, 
+/**
+ * Printed at the foot of every mail; commercial mail must carry it in many countries.
+ */
+postal_address: string, 
+/**
+ * The sender's or the organisation's name, for pages that readers see.
+ */
+organisation: string, 
+/**
+ * IANA zone for windows and charts.
+ */
+zone: string, 
+/**
+ * `system`, `light` or `dark`.
+ */
+theme: Theme, 
+/**
+ * The cap on tracked mails to one person in 30 days; beyond it mails go out without a pixel.
+ */
+tracked_per_30_days: number, };
+export type SettingsUpdate = { 
+/**
+ * See [`Settings::unknown_policy`].
+ */
+unknown_policy?: UnknownPolicy, 
+/**
+ * See [`Settings::postal_address`].
+ */
+postal_address?: string, 
+/**
+ * See [`Settings::organisation`].
+ */
+organisation?: string, 
+/**
+ * See [`Settings::zone`].
+ */
+zone?: string, 
+/**
+ * See [`Settings::theme`].
+ */
+theme?: Theme, 
+/**
+ * See [`Settings::tracked_per_30_days`].
+ */
+tracked_per_30_days?: number, };
+export type Signal = "no_signal" | "machine_only" | "unknown" | "human";
+export type Span = { 
+/**
+ * The text; `\n` is a line break.
+ */
+text: string, 
+/**
+ * Bold.
+ */
+bold: boolean, 
+/**
+ * Italic.
+ */
+italic: boolean, 
+/**
+ * `https:`, `http:`, `mailto:` or `tel:`; empty is no link.
+ */
+link: string, };
+export type Tag = "settings" | "accounts" | "reach" | "contacts" | "lists" | "campaigns" | "opens" | "activity" | "outbox" | "jobs";
+export type TestMailResponse = { 
+/**
+ * The server's words.
+ */
+reply: string, };
+export type TestStep = { 
+/**
+ * DNS, port, TLS, certificate, login.
+ */
+kind: TestStepKind, 
+/**
+ * It worked.
+ */
+ok: boolean, 
+/**
+ * What was seen: an address, a TLS version, the server's words.
+ */
+detail: string, };
+export type TestStepKind = "dns" | "port" | "tls" | "certificate" | "login";
+export type Theme = "system" | "light" | "dark";
+export type TimelineEntry = { 
+/**
+ * When.
+ */
+at: string, 
+/**
+ * What.
+ */
+kind: TimelineKind, 
+/**
+ * A sentence to show.
+ */
+text: string, 
+/**
+ * The server's words, verbatim, for `accepted`, `deferred`, `rejected`.
+ */
+reply: string, 
+/**
+ * For a hit: its class.
+ */
+class: HitClass | null, 
+/**
+ * For a hit: why it was classed so.
+ */
+reason: string, 
+/**
+ * For a hit: its id.
+ */
+hit: HitId | null, 
+/**
+ * For a hit: it counts as a new look, not as part of the one before.
+ */
+counted: boolean, 
+/**
+ * For a hit: the mail client, where its user agent names it.
+ */
+client: string, };
+export type TimelineKind = "queued" | "accepted" | "deferred" | "rejected" | "uncertain" | "skipped" | "cancelled" | "hit" | "counted" | "opted_out" | "unsubscribed";
+export type Tls = "none" | "starttls" | "tls";
+export type UnknownPolicy = "personal" | "shared" | "none";
+export type Verify = Record<symbol, never>;
+export type VerifyResponse = { 
+/**
+ * Nothing was found.
+ */
+ok: boolean, 
+/**
+ * One sentence for each breach.
+ */
+breaches: Array<string>, 
+/**
+ * What was checked, with counts: "1,079 messages".
+ */
+checked: Array<string>, };
+export type Window = { 
+/**
+ * The first instant inside.
+ */
+opens_from: string, 
+/**
+ * The first instant after.
+ */
+opens_until: string, };
+export type WindowSpec = { 
+/**
+ * At least 1, at most 400.
+ */
+days: number, 
+/**
+ * IANA zone name; the workspace's where it is missing.
+ */
+zone?: string, } | { 
+/**
+ * Local time in `zone`, inclusive.
+ */
+from: string, 
+/**
+ * Local time in `zone`, exclusive.
+ */
+until: string, 
+/**
+ * IANA zone name.
+ */
+zone: string, };
+
+export type Commands = {
+  app_state: [AppStateGet, AppState];
+  settings_update: [SettingsUpdate, Settings];
+  sample_data_add: [SampleDataAdd, JobStarted];
+  sample_data_remove: [SampleDataRemove, Done];
+  home: [HomeGet, Home];
+  job_list: [JobList, JobListResponse];
+  job_get: [JobGet, Job];
+  job_cancel: [JobCancel, Done];
+  verify: [Verify, VerifyResponse];
+  address_show: [AddressShow, Address];
+  address_set: [AddressSet, Address];
+  listener_status: [ListenerStatusGet, ListenerStatus];
+  listener_start: [ListenerStart, ListenerStatus];
+  listener_stop: [ListenerStop, ListenerStatus];
+  account_list: [AccountList, AccountListResponse];
+  account_save: [AccountSave, Account];
+  account_remove: [AccountRemove, Done];
+  account_test: [AccountTest, AccountTestResponse];
+  contact_list: [ContactList, ContactListResponse];
+  contact_get: [ContactGet, ContactDetails];
+  contact_save: [ContactSave, ContactSaved];
+  contact_consent_set: [ContactConsentSet, Done];
+  contact_suppress: [ContactSuppress, Done];
+  contact_erase: [ContactErase, ContactEraseResponse];
+  contact_export: [ContactExport, ContactExportResponse];
+  list_list: [ListList, ListListResponse];
+  list_save: [ListSave, ListSaved];
+  list_remove: [ListRemove, Done];
+  import_preview: [ImportPreview, ImportPreviewResponse];
+  import_run: [ImportRun, JobStarted];
+  campaign_list: [CampaignList, CampaignListResponse];
+  campaign_get: [CampaignGet, Campaign];
+  campaign_save: [CampaignSave, CampaignSaved];
+  campaign_create: [CampaignFile, CampaignSaved];
+  campaign_duplicate: [CampaignDuplicate, CampaignSaved];
+  campaign_remove: [CampaignRemove, Done];
+  campaign_preview: [CampaignPreview, Preview];
+  campaign_test_mail: [CampaignTestMail, TestMailResponse];
+  document_from_markdown: [DocumentFromMarkdown, DocumentResponse];
+  campaign_prepare: [CampaignPrepare, JobStarted];
+  campaign_unprepare: [CampaignUnprepare, Done];
+  campaign_preflight: [CampaignPreflight, Preflight];
+  campaign_launch: [CampaignLaunch, Done];
+  campaign_pause: [CampaignPause, Done];
+  campaign_resume: [CampaignResume, Done];
+  campaign_cancel: [CampaignCancel, Done];
+  campaign_window_set: [CampaignWindowSet, Done];
+  report_get: [ReportGet, Report];
+  report_series: [ReportSeries, ReportSeriesResponse];
+  report_recipients: [ReportRecipients, ReportRecipientsResponse];
+  message_timeline: [MessageTimeline, MessageTimelineResponse];
+  report_export: [ReportExport, ReportExportResponse];
+  activity_list: [ActivityList, ActivityListResponse];
+  outbox_list: [OutboxList, OutboxListResponse];
+  outbox_get: [OutboxGet, OutboxMail];
+  outbox_open_as: [OutboxOpenAs, OutboxOpenAsResponse];
+};
+
+export const provides: Record<keyof Commands, Tag[]> = {
+  app_state: ["settings", "accounts", "contacts", "campaigns"],
+  settings_update: [],
+  sample_data_add: [],
+  sample_data_remove: [],
+  home: ["campaigns", "opens", "reach", "activity", "accounts", "contacts"],
+  job_list: ["jobs"],
+  job_get: ["jobs"],
+  job_cancel: [],
+  verify: [],
+  address_show: ["reach"],
+  address_set: [],
+  listener_status: ["reach"],
+  listener_start: [],
+  listener_stop: [],
+  account_list: ["accounts"],
+  account_save: [],
+  account_remove: [],
+  account_test: [],
+  contact_list: ["contacts", "lists"],
+  contact_get: ["contacts", "lists", "opens"],
+  contact_save: [],
+  contact_consent_set: [],
+  contact_suppress: [],
+  contact_erase: [],
+  contact_export: [],
+  list_list: ["lists", "contacts"],
+  list_save: [],
+  list_remove: [],
+  import_preview: [],
+  import_run: [],
+  campaign_list: ["campaigns", "opens"],
+  campaign_get: ["campaigns", "opens"],
+  campaign_save: [],
+  campaign_create: [],
+  campaign_duplicate: [],
+  campaign_remove: [],
+  campaign_preview: [],
+  campaign_test_mail: [],
+  document_from_markdown: [],
+  campaign_prepare: [],
+  campaign_unprepare: [],
+  campaign_preflight: ["campaigns", "accounts", "contacts", "reach", "settings"],
+  campaign_launch: [],
+  campaign_pause: [],
+  campaign_resume: [],
+  campaign_cancel: [],
+  campaign_window_set: [],
+  report_get: ["opens", "campaigns"],
+  report_series: ["opens"],
+  report_recipients: ["opens", "campaigns"],
+  message_timeline: ["opens", "contacts", "campaigns"],
+  report_export: [],
+  activity_list: ["activity", "opens"],
+  outbox_list: ["outbox"],
+  outbox_get: ["outbox"],
+  outbox_open_as: [],
+};

@@ -1,0 +1,295 @@
+//! Settings, first start, engine state, jobs, the base address, the listener.
+
+use super::data;
+use crate::domain::consent::UnknownPolicy;
+use crate::ids::JobId;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+data! {
+    /// Asks for the state of the app. Provides `settings`.
+    pub struct AppStateGet {}
+
+    /// What the window needs to know before it shows anything.
+    pub struct AppState {
+        /// This build's version.
+        pub version: String,
+        /// The workspace's folder.
+        pub workspace: String,
+        /// Nothing was set up yet: no account, no contact, no campaign, policy not chosen.
+        pub first_start: bool,
+        /// Sample data is in the workspace.
+        pub has_sample_data: bool,
+        /// The workspace's settings.
+        pub settings: Settings,
+        /// The number of accounts.
+        pub accounts: u32,
+    }
+
+    /// The workspace's settings.
+    pub struct Settings {
+        /// What to do with people whose tracking consent is unknown; `null` until the user chose.
+        pub unknown_policy: Option<UnknownPolicy>,
+        /// Printed at the foot of every mail; commercial mail must carry it in many countries.
+        pub postal_address: String,
+        /// The sender's or the organisation's name, for pages that readers see.
+        pub organisation: String,
+        /// IANA zone for windows and charts.
+        pub zone: String,
+        /// `system`, `light` or `dark`.
+        pub theme: Theme,
+        /// The cap on tracked mails to one person in 30 days; beyond it mails go out without a pixel.
+        pub tracked_per_30_days: u32,
+    }
+
+    /// Changes settings; what is missing stays. Announces `settings`.
+    pub struct SettingsUpdate {
+        /// See [`Settings::unknown_policy`].
+        #[serde(default)] #[ts(optional)]
+        pub unknown_policy: Option<UnknownPolicy>,
+        /// See [`Settings::postal_address`].
+        #[serde(default)] #[ts(optional)]
+        pub postal_address: Option<String>,
+        /// See [`Settings::organisation`].
+        #[serde(default)] #[ts(optional)]
+        pub organisation: Option<String>,
+        /// See [`Settings::zone`].
+        #[serde(default)] #[ts(optional)]
+        pub zone: Option<String>,
+        /// See [`Settings::theme`].
+        #[serde(default)] #[ts(optional)]
+        pub theme: Option<Theme>,
+        /// See [`Settings::tracked_per_30_days`].
+        #[serde(default)] #[ts(optional)]
+        pub tracked_per_30_days: Option<u32>,
+    }
+
+    /// Fills the workspace with marked sample data, as a job. Announces everything.
+    pub struct SampleDataAdd {}
+
+    /// Removes all sample data at once. Announces everything.
+    pub struct SampleDataRemove {}
+
+    /// Names a job that was started.
+    pub struct JobStarted {
+        /// To follow it in events, and to cancel it.
+        pub job: JobId,
+    }
+
+    /// Asks for one job. Provides `jobs`.
+    pub struct JobGet {
+        /// Which.
+        pub job: JobId,
+    }
+
+    /// Asks a job to end at its next safe point.
+    pub struct JobCancel {
+        /// Which.
+        pub job: JobId,
+    }
+
+    /// Asks for the jobs of this engine, newest first. Provides `jobs`.
+    pub struct JobList {}
+
+    /// The jobs of this engine.
+    pub struct JobListResponse {
+        /// Newest first, at most 50.
+        pub jobs: Vec<Job>,
+    }
+
+    /// A long job.
+    pub struct Job {
+        /// Its id in this engine.
+        pub id: JobId,
+        /// What it does, in a few words: "Preparing Spring newsletter".
+        pub title: String,
+        /// Running, done, failed, cancelled.
+        pub state: JobState,
+        /// Steps done.
+        pub done: u64,
+        /// Steps in all; `null` where that cannot be known yet.
+        pub total: Option<u64>,
+        /// The result as JSON, once it is done.
+        #[ts(type = "unknown")]
+        pub result: serde_json::Value,
+        /// Why it failed.
+        pub error: Option<super::Error>,
+    }
+
+    /// Asks for the base address that mails carry. Provides `reach`.
+    pub struct AddressShow {}
+
+    /// Sets the base address that mails carry from now on. Announces `reach`.
+    ///
+    /// `https://…` is *public*; `http://` to this computer with `local: true` is *local*, for trying out;
+    /// `null` is *none*: no pixel, unsubscribing by mail only.
+    pub struct AddressSet {
+        /// Scheme, host and port; a path and a trailing slash are refused.
+        pub url: Option<String>,
+        /// Must be said for an address on this computer.
+        #[serde(default)]
+        pub local: bool,
+    }
+
+    /// The base address in use.
+    pub struct Address {
+        /// Which kind of address it is.
+        pub kind: RouteKind,
+        /// The base URL; `null` for kind *none*.
+        pub url: Option<String>,
+        /// One sentence: what mails carry with it.
+        pub meaning: String,
+    }
+
+    /// Starts the listener of this engine. Announces `reach`.
+    pub struct ListenerStart {
+        /// `ADDR:PORT`; port 0 takes a free one. Loopback only until the gate is built.
+        #[serde(default)] #[ts(optional)]
+        pub bind: Option<String>,
+        /// `ADDR:PORT` of the entrance behind a proxy or tunnel.
+        #[serde(default)] #[ts(optional)]
+        pub behind_proxy: Option<String>,
+        /// The header in which that proxy puts the client's address.
+        #[serde(default)] #[ts(optional)]
+        pub client_header: Option<String>,
+    }
+
+    /// Stops the listener. Announces `reach`.
+    pub struct ListenerStop {}
+
+    /// Asks for the listener's state. Provides `reach`.
+    pub struct ListenerStatusGet {}
+
+    /// The listener's state.
+    pub struct ListenerStatus {
+        /// It answers.
+        pub listening: bool,
+        /// `http://ADDR:PORT` of each entrance.
+        pub entrances: Vec<Entrance>,
+        /// The base address that mails carry.
+        pub address: Address,
+        /// One sentence for the foot of the sidebar: whether pixels can reach us.
+        pub sentence: String,
+        /// Good, only for trying out, or not at all.
+        pub level: ReachLevel,
+        /// Requests stored in the last 60 seconds.
+        pub hits_per_minute: u32,
+        /// The last failure, as a sentence.
+        pub last_error: Option<String>,
+    }
+
+    /// One address at which the listener answers.
+    pub struct Entrance {
+        /// `http://ADDR:PORT`.
+        pub url: String,
+        /// Requests come through a proxy that names the client in a header.
+        pub behind_proxy: bool,
+    }
+
+    /// Asks for a check of the database and the invariants of ledger and rollups.
+    pub struct Verify {}
+
+    /// The result of a check.
+    pub struct VerifyResponse {
+        /// Nothing was found.
+        pub ok: bool,
+        /// One sentence for each breach.
+        pub breaches: Vec<String>,
+        /// What was checked, with counts: "1,079 messages".
+        pub checked: Vec<String>,
+    }
+
+    /// Asks for what the home page shows. Provides `campaigns`, `opens`, `reach`, `activity`.
+    pub struct HomeGet {}
+
+    /// The home page.
+    pub struct Home {
+        /// Campaigns that are starting, running or paused.
+        pub running: Vec<super::CampaignRow>,
+        /// The campaigns launched last, with their ranges; at most 5.
+        pub recent: Vec<super::CampaignRow>,
+        /// Drafts, newest first; at most 5.
+        pub drafts: Vec<super::CampaignRow>,
+        /// The last things that happened; at most 12.
+        pub activity: Vec<super::ActivityRow>,
+        /// How many people can be mailed.
+        pub contacts: u32,
+        /// Steps that a newcomer has not done yet.
+        pub next_steps: Vec<NextStep>,
+    }
+}
+
+/// A step towards a first campaign that is still to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum NextStep {
+    /// Set up an account.
+    AddAccount,
+    /// Import contacts.
+    ImportContacts,
+    /// Write a campaign.
+    WriteCampaign,
+    /// Set a public address, without which opens cannot be measured.
+    SetAddress,
+}
+
+/// The look of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Theme {
+    /// As the desktop says.
+    System,
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+/// The state of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// At work.
+    Running,
+    /// Ended well.
+    Done,
+    /// Ended with an error.
+    Failed,
+    /// Ended by the user.
+    Cancelled,
+}
+
+/// What kind of base address a mail was sent with (`docs/glossary.md`, "route").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteKind {
+    /// https, reachable by readers.
+    Public,
+    /// http on this computer, for trying out.
+    Local,
+    /// No address: opens are not measured.
+    None,
+}
+
+impl RouteKind {
+    /// Returns the stable text form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Local => "local",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Whether pixels can reach us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ReachLevel {
+    /// The listener answers and mails carry a public address.
+    Reachable,
+    /// The listener answers on this computer only.
+    LocalOnly,
+    /// Nothing can reach us.
+    Unreachable,
+}

@@ -1,0 +1,205 @@
+//! The engine: everything that belongs to one open workspace, wired together.
+
+use super::workspace::Workspace;
+use crate::api::{Event, Result, Tag};
+use crate::clock::Clock;
+use crate::engine::jobs::Jobs;
+use crate::engine::lock::{self, WorkspaceLock};
+use crate::ids::Entropy;
+use crate::secrets::KeyStore;
+use crate::store::{Conn, Db, Priority};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// What a binary hands to the engine: the core reads no environment of its own.
+pub struct EngineOptions {
+    /// The workspace's folder; made where it is missing.
+    pub workspace: PathBuf,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives tokens.
+    pub entropy: Arc<dyn Entropy>,
+    /// Keeps the accounts' secrets.
+    pub keys: Arc<dyn KeyStore>,
+    /// IANA name of this computer's time zone, for new workspaces; `UTC` where it is not known.
+    pub zone: String,
+}
+
+/// One open workspace.
+pub struct Engine {
+    pub(crate) db: Db,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    #[expect(dead_code, reason = "used by accounts")]
+    pub(crate) keys: Arc<dyn KeyStore>,
+    pub(crate) workspace: Workspace,
+    pub(crate) zone: String,
+    /// Long jobs.
+    pub jobs: Jobs,
+    events: Arc<Events>,
+    // Dropped last: the workspace is free only once all else is closed.
+    _lock: WorkspaceLock,
+}
+
+impl Engine {
+    /// Opens a workspace: takes its lock, brings its database up to date, settles what a crash left.
+    ///
+    /// Fails with [`crate::api::Code::Locked`] where another process is its engine, with `Newer` where a newer
+    /// version wrote it, with `Storage` where it cannot be used.
+    pub fn open(options: EngineOptions) -> Result<Arc<Self>> {
+        let workspace = Workspace::open(&options.workspace)?;
+        let held = lock::lock(workspace.dir())?;
+        let db = Db::open(&workspace.database(), &workspace.backups(), &*options.clock)?;
+        let events = Events::start();
+        let jobs = Jobs::new({
+            let events = events.clone();
+            move |job| events.send(Event::Job(job))
+        });
+        Ok(Arc::new(Self {
+            db,
+            clock: options.clock,
+            entropy: options.entropy,
+            keys: options.keys,
+            workspace,
+            zone: options.zone,
+            jobs,
+            events,
+            _lock: held,
+        }))
+    }
+
+    /// Returns a channel of everything that happens from now on.
+    pub fn subscribe(&self) -> Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Tells everyone who listens that these topics changed; at most four times a second.
+    pub fn announce(&self, tags: &[Tag]) {
+        self.events.announce(tags);
+    }
+
+    /// Reads in one transaction.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Conn) -> Result<T>) -> Result<T> {
+        self.db.read(read)
+    }
+
+    /// Writes on behalf of the user, and announces `tags` once it is on disk.
+    pub(crate) fn write<T: Send + 'static>(
+        &self,
+        tags: &[Tag],
+        write: impl FnOnce(&Conn) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let result = self.db.write(Priority::Window, write)?;
+        self.announce(tags);
+        Ok(result)
+    }
+
+    /// Ends what runs at its next safe point and closes the database. Nothing in hand is lost.
+    pub fn shutdown(&self) {
+        self.jobs.cancel_all();
+        self.jobs.wait_idle();
+        self.db.close();
+        self.events.stop();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.events.stop();
+    }
+}
+
+/// Spreads events; gathers announcements so that a flood of opens costs the window four refreshes a second.
+struct Events {
+    state: Mutex<EventsState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct EventsState {
+    listeners: Vec<Sender<Event>>,
+    pending: BTreeSet<Tag>,
+    stopped: bool,
+}
+
+impl Events {
+    const GAP: Duration = Duration::from_millis(250);
+
+    fn start() -> Arc<Self> {
+        let events = Arc::new(Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let spread = events.clone();
+        std::thread::Builder::new()
+            .name("casement-events".into())
+            .spawn(move || spread.spread())
+            .expect("a process that has just started can start a thread");
+        events
+    }
+
+    fn lock(&self) -> MutexGuard<'_, EventsState> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn subscribe(&self) -> Receiver<Event> {
+        let (sender, receiver) = channel();
+        self.lock().listeners.push(sender);
+        receiver
+    }
+
+    fn send(&self, event: Event) {
+        self.lock()
+            .listeners
+            .retain(|listener| listener.send(event.clone()).is_ok());
+    }
+
+    fn announce(&self, tags: &[Tag]) {
+        self.lock().pending.extend(tags);
+        self.changed.notify_all();
+    }
+
+    fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        state.listeners.clear();
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    fn spread(&self) {
+        let mut state = self.lock();
+        loop {
+            while state.pending.is_empty() && !state.stopped {
+                state = self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(|poisoned| poisoned.into_inner());
+            }
+            if state.stopped {
+                return;
+            }
+            let tags = std::mem::take(&mut state.pending).into_iter().collect();
+            let event = Event::Changed { tags };
+            state
+                .listeners
+                .retain(|listener| listener.send(event.clone()).is_ok());
+            let end = std::time::Instant::now() + Self::GAP;
+            // The first change is told at once, those of the next quarter second together.
+            while !state.stopped {
+                let left = end.saturating_duration_since(std::time::Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                state = self
+                    .changed
+                    .wait_timeout(state, left)
+                    .unwrap_or_else(|poisoned| poisoned.into_inner())
+                    .0;
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What the errors of the parts mean to a user.
+
+use crate::api::{Code, Error};
+use crate::domain::contact::AddressError;
+use crate::domain::window::WindowError;
+use crate::engine::lock::LockError;
+use crate::store;
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        if error.is_disk_full() {
+            return Self::new(
+                Code::Storage,
+                "The disk is full, so this could not be saved. Free some space and try again; nothing was lost.",
+            );
+        }
+        if error.is_read_only() {
+            return Self::new(
+                Code::Storage,
+                format!(
+                    "The workspace cannot be written ({error}). Check that the folder is not read-only, and try again."
+                ),
+            );
+        }
+        match error {
+            store::Error::Newer { .. } => Self::new(Code::Newer, sentence(&error.to_string())),
+            other => Self::new(Code::Storage, sentence(&other.to_string())),
+        }
+    }
+}
+
+impl From<LockError> for Error {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held => Self::new(
+                Code::Locked,
+                "Another Casement has this workspace open. Close it, or choose another workspace.",
+            ),
+            LockError::Io { .. } => Self::new(
+                Code::Storage,
+                format!("The workspace cannot be written: {error}."),
+            ),
+        }
+    }
+}
+
+impl From<WindowError> for Error {
+    fn from(error: WindowError) -> Self {
+        Self::field("window", sentence(&error.to_string()))
+    }
+}
+
+impl From<AddressError> for Error {
+    fn from(error: AddressError) -> Self {
+        Self::field("email", sentence(&error.to_string()))
+    }
+}
+
+/// Makes an error's text into a sentence: a capital at its head, a period at its end.
+pub fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut out: String = chars
+        .next()
+        .map(|first| first.to_uppercase().collect())
+        .unwrap_or_default();
+    out.push_str(chars.as_str());
+    if !out.ends_with(['.', '!', '?']) {
+        out.push('.');
+    }
+    out
+}

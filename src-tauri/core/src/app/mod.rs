@@ -1,0 +1,24 @@
+//! Use cases: each answers one or several commands, opens the transactions and wires the ports.
+//!
+//! May use `api`'s structs (plain data) but never its dispatcher. Start at [`engine`].
+
+pub mod account;
+pub mod activity;
+pub mod campaign;
+pub mod compose;
+pub mod contact;
+pub mod engine;
+pub mod error;
+pub mod home;
+pub mod import;
+pub mod jobs;
+pub mod launch;
+pub mod outbox;
+pub mod reach;
+pub mod report;
+pub mod sample;
+pub mod sending;
+pub mod settings;
+pub mod tracking;
+pub mod verify;
+pub mod workspace;

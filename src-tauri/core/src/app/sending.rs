@@ -1,0 +1,1 @@
+//! The dispatcher wired to the ledger and the accounts.

@@ -1,0 +1,1 @@
+//! The listener wired to the writer: hits, opt-outs, public pages.

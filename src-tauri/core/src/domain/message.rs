@@ -1,0 +1,112 @@
+//! A message: one campaign to one contact, the unit of sending and of measuring.
+
+use super::text_enum;
+
+text_enum! {
+    /// Where a message is on its way. `accepted` is as far as it can be known until bounces are read.
+    MessageState {
+        /// Prepared, invisible until launch.
+        Planned = "planned",
+        /// Waits for a worker.
+        Queued = "queued",
+        /// Claimed; committed before the first byte of the mail's end can leave.
+        HandingOver = "handing_over",
+        /// The server took it (2xx after the end of the body).
+        Accepted = "accepted",
+        /// The server asked to try later (4xx); waits for `next_attempt_at`.
+        Deferred = "deferred",
+        /// The server refused it for good (5xx), or the last attempt failed.
+        Rejected = "rejected",
+        /// Whether it left cannot be known; never sent again by itself.
+        Uncertain = "uncertain",
+        /// The campaign was cancelled before it left.
+        Cancelled = "cancelled",
+        /// Not to be sent, with a reason.
+        Skipped = "skipped",
+    }
+}
+
+impl MessageState {
+    /// Tells whether a message may go from this state to `next`.
+    pub fn may_become(self, next: MessageState) -> bool {
+        use MessageState::*;
+        matches!(
+            (self, next),
+            (Planned, Queued | Skipped | Cancelled)
+                | (Queued | Deferred, HandingOver | Skipped | Cancelled)
+                // Back to the queue: the connection failed before any byte of the body left.
+                | (HandingOver, Accepted | Deferred | Rejected | Uncertain | Queued)
+                // A look at its pixel, or the user, proves that it arrived.
+                | (Uncertain, Accepted | Queued | Cancelled)
+        )
+    }
+
+    /// Tells whether nothing more will happen to the message by itself.
+    pub fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Accepted | Self::Rejected | Self::Uncertain | Self::Cancelled | Self::Skipped
+        )
+    }
+}
+
+text_enum! {
+    /// Why a message is not sent.
+    SkipReason {
+        /// The address unsubscribed.
+        Unsubscribed = "unsubscribed",
+        /// The address is suppressed for another reason: bounced, complained, or by hand.
+        Suppressed = "suppressed",
+        /// The contact was erased between planning and sending.
+        Erased = "erased",
+        /// The mail could not be rendered for this person.
+        RenderFailed = "render_failed",
+    }
+}
+
+text_enum! {
+    /// How a message is tracked, from free to strict.
+    TrackingMode {
+        /// A pixel of its own.
+        Personal = "personal",
+        /// The campaign's shared pixel, which identifies nobody.
+        Shared = "shared",
+        /// No pixel.
+        None = "none",
+    }
+}
+
+text_enum! {
+    /// Why an accepted message cannot be measured on its own.
+    NotTrackedReason {
+        /// The person refused tracking.
+        Refused = "refused",
+        /// Nobody knows what the person wants, and the workspace does not track then.
+        UnknownConsent = "unknown_consent",
+        /// The campaign does not track.
+        CampaignOff = "campaign_off",
+        /// The campaign carries one pixel for all.
+        SharedPixel = "shared_pixel",
+        /// The mail was sent without an address that readers can reach.
+        NoAddress = "no_address",
+        /// The person got as many tracked mails as the cap allows.
+        FrequencyCap = "frequency_cap",
+        /// The person was erased.
+        Erased = "erased",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_final_message_never_goes_out_again_by_itself() {
+        for state in MessageState::ALL.iter().copied().filter(|state| state.is_final()) {
+            assert!(
+                !state.may_become(MessageState::HandingOver),
+                "{state} must not be handed over"
+            );
+        }
+    }
+}

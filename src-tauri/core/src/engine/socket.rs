@@ -1,0 +1,1 @@
+//! The local socket by which other processes reach the engine.
