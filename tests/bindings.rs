@@ -12,5 +12,9 @@ fn committed_bindings_are_what_the_command_table_says() {
         std::fs::write(&path, &made).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == made, "{} is stale; run `cargo xtask bindings` and commit it", path.display());
+    assert!(
+        committed == made,
+        "{} is stale; run `cargo xtask bindings` and commit it",
+        path.display()
+    );
 }

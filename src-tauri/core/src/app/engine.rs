@@ -1,13 +1,13 @@
 //! The engine: everything that belongs to one open workspace, wired together.
 
 use super::workspace::Workspace;
-use crate::api::{Event, Result, Tag};
+use crate::api::{Event, Result, RouteKind, Tag};
 use crate::clock::Clock;
 use crate::engine::jobs::Jobs;
 use crate::engine::lock::{self, WorkspaceLock};
 use crate::ids::Entropy;
 use crate::secrets::KeyStore;
-use crate::store::{Conn, Db, Priority};
+use crate::store::{Conn, Db, Priority, route, setting};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -33,10 +33,13 @@ pub struct Engine {
     pub(crate) db: Db,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    #[expect(dead_code, reason = "used by accounts")]
     pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) workspace: Workspace,
     pub(crate) zone: String,
+    /// The listener, while it runs.
+    pub(crate) listener: Mutex<Option<super::tracking::Running>>,
+    /// The dispatcher, while it runs.
+    pub(crate) sender: Mutex<Option<super::sending::Running>>,
     /// Long jobs.
     pub jobs: Jobs,
     events: Arc<Events>,
@@ -58,17 +61,30 @@ impl Engine {
             let events = events.clone();
             move |job| events.send(Event::Job(job))
         });
-        Ok(Arc::new(Self {
+        let mut key = [0; 32];
+        options.entropy.fill(&mut key);
+        let now = options.clock.now();
+        db.write(Priority::Window, move |conn| {
+            setting::ensure_workspace_key(conn, &key)?;
+            // So that the address in use always has its row, from the first start on.
+            route::ensure(conn, RouteKind::None, "", now).map(|_| ())
+        })?;
+        let engine = Arc::new(Self {
             db,
             clock: options.clock,
             entropy: options.entropy,
             keys: options.keys,
             workspace,
             zone: options.zone,
+            listener: Mutex::default(),
+            sender: Mutex::default(),
             jobs,
             events,
             _lock: held,
-        }))
+        });
+        super::sending::recover(&engine)?;
+        super::tracking::recover(&engine)?;
+        Ok(engine)
     }
 
     /// Returns a channel of everything that happens from now on.
@@ -99,6 +115,8 @@ impl Engine {
 
     /// Ends what runs at its next safe point and closes the database. Nothing in hand is lost.
     pub fn shutdown(&self) {
+        super::tracking::stop(self);
+        super::sending::stop(self);
         self.jobs.cancel_all();
         self.jobs.wait_idle();
         self.db.close();

@@ -1,20 +1,29 @@
 //! Long jobs, asked about from outside.
 
 use super::engine::Engine;
-use crate::api::{Code, Done, Error, Job, JobCancel, JobGet, JobList, JobListResponse, Result};
+use crate::api::{Done, Error, Job, JobCancel, JobGet, JobList, JobListResponse, Result};
 use std::sync::Arc;
 
-/// Not built yet.
-pub fn list(_engine: &Arc<Engine>, _request: JobList) -> Result<JobListResponse> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Answers the jobs of this engine.
+pub fn list(engine: &Arc<Engine>, _request: JobList) -> Result<JobListResponse> {
+    Ok(JobListResponse {
+        jobs: engine.jobs.list(),
+    })
 }
 
-/// Not built yet.
-pub fn get(_engine: &Arc<Engine>, _request: JobGet) -> Result<Job> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Answers one job.
+pub fn get(engine: &Arc<Engine>, request: JobGet) -> Result<Job> {
+    engine
+        .jobs
+        .get(request.job)
+        .ok_or_else(|| Error::not_found("job", request.job))
 }
 
-/// Not built yet.
-pub fn cancel(_engine: &Arc<Engine>, _request: JobCancel) -> Result<Done> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Asks a job to end at its next safe point.
+pub fn cancel(engine: &Arc<Engine>, request: JobCancel) -> Result<Done> {
+    if engine.jobs.cancel(request.job) {
+        Ok(Done {})
+    } else {
+        Err(Error::not_found("job", request.job))
+    }
 }

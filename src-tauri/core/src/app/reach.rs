@@ -1,33 +1,250 @@
-//! The base address and the listener.
+//! The base address that mails carry, and the listener's state.
 
 use super::engine::Engine;
+use super::tracking;
 use crate::api::{
-    Address, AddressSet, AddressShow, Code, Error, ListenerStart, ListenerStatus, ListenerStatusGet,
-    ListenerStop, Result,
+    ActivityKind, Address, AddressSet, AddressShow, Error, ListenerStart, ListenerStatus, ListenerStatusGet,
+    ListenerStop, ReachLevel, Result, RouteKind, Tag,
 };
+use crate::store::activity::{self, NewActivity};
+use crate::store::{Conn, route, setting};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Not built yet.
-pub fn address_show(_engine: &Arc<Engine>, _request: AddressShow) -> Result<Address> {
-    Err(Error::new(Code::Internal, "not built yet"))
+pub(crate) use crate::store::route::Route;
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    kind: RouteKind,
+    url: String,
 }
 
-/// Not built yet.
-pub fn address_set(_engine: &Arc<Engine>, _request: AddressSet) -> Result<Address> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Returns the base address that mails carry from now on; its row must exist already.
+pub(crate) fn current_route(conn: &Conn) -> Result<Route> {
+    let stored = stored(conn)?;
+    Ok(route::find(conn, stored.kind, &stored.url)?)
 }
 
-/// Not built yet.
-pub fn listener_status(_engine: &Arc<Engine>, _request: ListenerStatusGet) -> Result<ListenerStatus> {
-    Err(Error::new(Code::Internal, "not built yet"))
+fn stored(conn: &Conn) -> Result<Stored> {
+    Ok(setting::get(conn, "address")?.unwrap_or(Stored {
+        kind: RouteKind::None,
+        url: String::new(),
+    }))
 }
 
-/// Not built yet.
-pub fn listener_start(_engine: &Arc<Engine>, _request: ListenerStart) -> Result<ListenerStatus> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Answers the base address in use.
+pub fn address_show(engine: &Arc<Engine>, _request: AddressShow) -> Result<Address> {
+    engine.read(address)
 }
 
-/// Not built yet.
-pub fn listener_stop(_engine: &Arc<Engine>, _request: ListenerStop) -> Result<ListenerStatus> {
-    Err(Error::new(Code::Internal, "not built yet"))
+pub(crate) fn address(conn: &Conn) -> Result<Address> {
+    let stored = stored(conn)?;
+    Ok(describe(stored.kind, &stored.url))
+}
+
+/// Puts an address into words.
+pub(crate) fn describe(kind: RouteKind, url: &str) -> Address {
+    let meaning = match kind {
+        RouteKind::Public => "Mails carry a pixel, a link to end tracking, and one-click unsubscribe.",
+        RouteKind::Local => "For trying out: pixels and links work on this computer only.",
+        RouteKind::None => "Opens are not measured. Readers unsubscribe by mail.",
+    };
+    Address {
+        kind,
+        url: (kind != RouteKind::None).then(|| url.to_owned()),
+        meaning: meaning.to_owned(),
+    }
+}
+
+/// Sets the base address that mails carry from now on. Mail already sent keeps its own.
+pub fn address_set(engine: &Arc<Engine>, request: AddressSet) -> Result<Address> {
+    let (kind, base_url) = match &request.url {
+        None => (RouteKind::None, String::new()),
+        Some(url) => parse_base(url, request.local)?,
+    };
+    let now = engine.clock.now();
+    engine.write(&[Tag::Reach, Tag::Campaigns, Tag::Activity], move |conn| {
+        let route = route::ensure(conn, kind, &base_url, now)?;
+        setting::set(
+            conn,
+            "address",
+            &Stored {
+                kind,
+                url: route.base_url.clone(),
+            },
+        )?;
+        let text = match kind {
+            RouteKind::None => "Mails carry no address of this computer from now on".to_owned(),
+            _ => format!("Mails carry the address {base_url} from now on"),
+        };
+        activity::add(conn, now, &NewActivity::new(ActivityKind::Reach, text))?;
+        Ok(describe(kind, &route.base_url))
+    })
+}
+
+/// Reads a base address: scheme, host and port, nothing else.
+fn parse_base(text: &str, local: bool) -> Result<(RouteKind, String)> {
+    let fail = |message: String| Error::field("url", message);
+    let url = url::Url::parse(text.trim()).map_err(|error| {
+        fail(format!(
+            "{text:?} is no address ({error}). Write it like https://news.example.org."
+        ))
+    })?;
+    let host = url.host_str().filter(|host| !host.is_empty());
+    let Some(host) = host else {
+        return Err(fail(format!(
+            "{text:?} names no host. Write it like https://news.example.org."
+        )));
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(fail(
+            "The address must not contain a user name or a password: every mail would show it.".into(),
+        ));
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return Err(fail(
+            "The address must end behind the host: Casement adds its own paths.".into(),
+        ));
+    }
+    let base = url.as_str().trim_end_matches('/').to_owned();
+    match (url.scheme(), is_here(host), local) {
+        ("http", true, true) => Ok((RouteKind::Local, base)),
+        ("http", true, false) | ("https", true, _) => Err(fail(format!(
+            "{host} is this computer, which your readers cannot reach. To try things out, mark the address as local."
+        ))),
+        ("http", false, _) => Err(fail(
+            "A public address must begin with https://: mail programs block or warn about http.".into(),
+        )),
+        ("https", false, true) => Err(fail(format!(
+            "{host} is not this computer, so it cannot be marked as local."
+        ))),
+        ("https", false, false) if is_private(host) => Err(fail(format!(
+            "{host} is an address inside your own network, which your readers cannot reach."
+        ))),
+        ("https", false, false) => Ok((RouteKind::Public, base)),
+        (scheme, ..) => Err(fail(format!(
+            "{scheme}: is no web address. Write it like https://news.example.org."
+        ))),
+    }
+}
+
+fn ip(host: &str) -> Option<IpAddr> {
+    host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+fn is_here(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || ip(host).is_some_and(|ip| ip.is_loopback())
+}
+
+/// RFC 1918, RFC 4193, RFC 3927, RFC 4291 §2.5.6, RFC 6598.
+fn is_private(host: &str) -> bool {
+    if !host.contains(['.', ':']) || host.to_ascii_lowercase().ends_with(".local") {
+        return true;
+    }
+    ip(host).is_some_and(|ip| match ip {
+        IpAddr::V4(ip) => {
+            let [a, b, ..] = ip.octets();
+            ip.is_private()
+                || ip.is_link_local()
+                || ip.is_unspecified()
+                || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(ip) => {
+            ip.is_unspecified()
+                || (ip.segments()[0] & 0xfe00) == 0xfc00
+                || (ip.segments()[0] & 0xffc0) == 0xfe80
+        }
+    })
+}
+
+/// Starts the listener of this engine; nothing happens where it runs already.
+pub fn listener_start(engine: &Arc<Engine>, request: ListenerStart) -> Result<ListenerStatus> {
+    tracking::start(engine, request)?;
+    engine.announce(&[Tag::Reach]);
+    listener_status(engine, ListenerStatusGet {})
+}
+
+/// Stops the listener.
+pub fn listener_stop(engine: &Arc<Engine>, _request: ListenerStop) -> Result<ListenerStatus> {
+    tracking::stop(engine);
+    engine.announce(&[Tag::Reach]);
+    listener_status(engine, ListenerStatusGet {})
+}
+
+/// Answers whether pixels can reach us, in words.
+pub fn listener_status(engine: &Arc<Engine>, _request: ListenerStatusGet) -> Result<ListenerStatus> {
+    let address = engine.read(address)?;
+    let running = tracking::status(engine);
+    let listening = running.is_some();
+    let (level, sentence) = match (listening, address.kind) {
+        (true, RouteKind::Public) => (
+            ReachLevel::Reachable,
+            "Listening for pixels at the public address, for as long as this computer is on.".to_owned(),
+        ),
+        (true, RouteKind::Local) => (
+            ReachLevel::LocalOnly,
+            "Pixels can reach us from this computer only: good for trying out.".to_owned(),
+        ),
+        (true, RouteKind::None) => (
+            ReachLevel::Unreachable,
+            "Mails carry no address yet, so opens are not measured.".to_owned(),
+        ),
+        (false, RouteKind::None) => (ReachLevel::Unreachable, "Opens are not measured.".to_owned()),
+        (false, _) => (
+            ReachLevel::Unreachable,
+            "The listener is off: opens that come now are lost.".to_owned(),
+        ),
+    };
+    let running = running.unwrap_or_default();
+    Ok(ListenerStatus {
+        listening,
+        entrances: running.entrances,
+        address,
+        sentence,
+        level,
+        hits_per_minute: running.hits_per_minute,
+        last_error: running.last_error,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_address_is_https_and_reachable() {
+        assert_eq!(
+            parse_base("https://news.example.org/", false).unwrap(),
+            (RouteKind::Public, "https://news.example.org".to_owned())
+        );
+        for (text, word) in [
+            ("http://news.example.org", "https://"),
+            ("https://localhost:8080", "this computer"),
+            ("http://127.0.0.1:8080", "mark the address as local"),
+            ("https://192.168.1.4", "inside your own network"),
+            ("https://100.64.0.9", "inside your own network"),
+            ("https://nas", "inside your own network"),
+            ("https://u:p@news.example.org", "password"),
+            ("https://news.example.org/pixels", "behind the host"),
+            ("ftp://news.example.org", "no web address"),
+            ("news.example.org", "no address"),
+        ] {
+            let error = parse_base(text, false).unwrap_err();
+            assert!(error.message.contains(word), "{text}: {}", error.message);
+            assert_eq!(error.field.as_deref(), Some("url"));
+        }
+    }
+
+    #[test]
+    fn a_local_address_is_http_on_this_computer() {
+        assert_eq!(
+            parse_base("http://127.0.0.1:4805", true).unwrap(),
+            (RouteKind::Local, "http://127.0.0.1:4805".to_owned())
+        );
+        assert!(
+            parse_base("https://news.example.org", true).is_err(),
+            "another computer is not local"
+        );
+    }
 }

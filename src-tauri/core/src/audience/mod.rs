@@ -1,1 +1,3 @@
-//! audience
+//! Who: files into contacts, rules into people, addresses into keyed hashes.
+
+pub mod address;

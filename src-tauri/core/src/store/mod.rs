@@ -4,8 +4,10 @@
 //! for each table, with the row struct, the SQL and the tests side by side. Functions take a
 //! [`Conn`] and are called inside `Db::read` or `Db::write`; they open no transactions of their own.
 
+pub mod activity;
 pub mod db;
 pub mod migrate;
+pub mod route;
 pub mod setting;
 
 pub use db::{Conn, Db, Priority};

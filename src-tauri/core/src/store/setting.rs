@@ -23,3 +23,52 @@ pub fn set<T: Serialize>(conn: &Conn, key: &str, value: &T) -> Result<()> {
     .execute((key, serde_json::to_string(value)?))?;
     Ok(())
 }
+
+/// Returns the key under which addresses are hashed; made when the workspace was.
+pub fn workspace_key(conn: &Conn) -> Result<[u8; 32]> {
+    let text: Option<String> = get(conn, WORKSPACE_KEY)?;
+    text.and_then(|text| {
+        data_encoding::HEXLOWER
+            .decode(text.as_bytes())
+            .ok()?
+            .try_into()
+            .ok()
+    })
+    .ok_or_else(|| super::Error::Value("the workspace's key is missing".into()))
+}
+
+/// Makes the workspace's key where there is none yet.
+pub fn ensure_workspace_key(conn: &Conn, fresh: &[u8; 32]) -> Result<()> {
+    if get::<String>(conn, WORKSPACE_KEY)?.is_none() {
+        set(conn, WORKSPACE_KEY, &data_encoding::HEXLOWER.encode(fresh))?;
+    }
+    Ok(())
+}
+
+const WORKSPACE_KEY: &str = "workspace_key";
+
+/// How much a workspace holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Accounts.
+    pub accounts: u32,
+    /// Contacts.
+    pub contacts: u32,
+    /// Campaigns.
+    pub campaigns: u32,
+    /// Rows that are marked as sample data: accounts, contacts, lists, campaigns.
+    pub sample: u32,
+}
+
+/// Counts what the workspace holds.
+pub fn counts(conn: &Conn) -> Result<Counts> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT (SELECT count(*) FROM account), (SELECT count(*) FROM contact), (SELECT count(*) FROM campaign),
+                    (SELECT count(*) FROM account WHERE sample) + (SELECT count(*) FROM contact WHERE sample)
+                  + (SELECT count(*) FROM list WHERE sample) + (SELECT count(*) FROM campaign WHERE sample)",
+        )?
+        .query_row([], |row| {
+            Ok(Counts { accounts: row.get(0)?, contacts: row.get(1)?, campaigns: row.get(2)?, sample: row.get(3)? })
+        })?)
+}
