@@ -5,9 +5,9 @@ import "./styles/base.css";
 import { mount } from "svelte";
 import App from "./App.svelte";
 import { connect } from "$lib/backend/backend";
-import { applyTheme } from "$lib/theme.svelte";
+import { showTheme } from "$lib/theme";
 
-applyTheme();
+showTheme();
 const target = document.getElementById("app");
 if (target === null) throw new Error("index.html lost its #app element");
 await connect();

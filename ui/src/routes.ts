@@ -8,7 +8,10 @@ export interface ViewProps {
   params: Record<string, string>;
 }
 
-type View = { default: Component<ViewProps> };
+/** A view that needs no parameters declares no props. */
+export type ViewComponent = Component<ViewProps> | Component<Record<string, never>>;
+
+type View = { default: ViewComponent };
 
 export interface Route {
   pattern: string;

@@ -1,5 +1,5 @@
 /** Ticks on a time axis: whole hours or days of the report's zone, few enough to be read. */
-import { clockTime, shortDay, type Instant } from "$lib/format/time";
+import { clockTime, offsetAt, shortDay, type Instant } from "$lib/format/time";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -10,23 +10,6 @@ export interface Tick {
   label: string;
   /** A day's start on an axis of hours, which deserves the date. */
   isDay: boolean;
-}
-
-/** Offset of the zone at an instant, in milliseconds: local = UTC + offset. */
-export function offsetAt(at: number, zone: string): number {
-  const parts = new Intl.DateTimeFormat("en-GB", {
-    timeZone: zone,
-    hourCycle: "h23",
-    year: "numeric",
-    month: "numeric",
-    day: "numeric",
-    hour: "numeric",
-    minute: "numeric",
-    second: "numeric",
-  }).formatToParts(at);
-  const part = (type: string): number => Number(parts.find((each) => each.type === type)?.value ?? 0);
-  const local = Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second"));
-  return local - Math.floor(at / 1000) * 1000;
 }
 
 /** Ticks of the zone's own hours and days between two instants, `most` at the most. */

@@ -4,7 +4,7 @@ import Sun from "@lucide/svelte/icons/sun";
 import SunMoon from "@lucide/svelte/icons/sun-moon";
 import type { Action } from "$lib/palette.svelte";
 import { router } from "$lib/router.svelte";
-import { theme } from "$lib/theme.svelte";
+import { setTheme } from "$lib/theme";
 import { places } from "./places";
 
 export const globalActions: readonly Action[] = [
@@ -16,7 +16,7 @@ export const globalActions: readonly Action[] = [
     keywords: entry.keywords,
     run: () => router.go(entry.href),
   })),
-  { id: "light", label: "Light theme", group: "Window", icon: Sun, run: () => (theme.value = "light") },
-  { id: "dark", label: "Dark theme", group: "Window", icon: Moon, run: () => (theme.value = "dark") },
-  { id: "system", label: "Theme as the system has it", group: "Window", icon: SunMoon, run: () => (theme.value = "system") },
+  { id: "light", label: "Light theme", group: "Window", icon: Sun, run: () => void setTheme("light") },
+  { id: "dark", label: "Dark theme", group: "Window", icon: Moon, run: () => void setTheme("dark") },
+  { id: "system", label: "Theme as the system has it", group: "Window", icon: SunMoon, run: () => void setTheme("system") },
 ];

@@ -1,8 +1,8 @@
 /** Which reads a change concerns: the tags that the core's command table names. */
-import type { Event } from "./bindings/api";
+import { provides, type Commands, type Event } from "./bindings/api";
 
-export function tagsOf(_name: string, _request: unknown): readonly string[] {
-  return [];
+export function tagsOf(name: string, _request: unknown): readonly string[] {
+  return name in provides ? provides[name as keyof Commands] : [];
 }
 
 /** The tags of an announcement, or null when the event announces something else. */

@@ -107,3 +107,26 @@ function coarse(span: number): string {
   const days = Math.floor(span / DAY);
   return days === 1 ? "1 day" : `${days} days`;
 }
+
+/** Offset of the zone at an instant, in milliseconds: local = UTC + offset. */
+export function offsetAt(at: number, zone: string): number {
+  const parts = new Intl.DateTimeFormat("en-GB", {
+    timeZone: zone,
+    hourCycle: "h23",
+    year: "numeric",
+    month: "numeric",
+    day: "numeric",
+    hour: "numeric",
+    minute: "numeric",
+    second: "numeric",
+  }).formatToParts(at);
+  const part = (type: string): number => Number(parts.find((each) => each.type === type)?.value ?? 0);
+  const local = Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second"));
+  return local - Math.floor(at / 1000) * 1000;
+}
+
+/** `2026-03-12T09:02`, the local time of the zone, for `<input type="datetime-local">`. */
+export function localInput(at: string, zone: string): string {
+  const instant = Date.parse(at);
+  return new Date(instant + offsetAt(instant, zone)).toISOString().slice(0, 16);
+}

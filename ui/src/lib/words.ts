@@ -1,0 +1,158 @@
+/** The core's states in the window's words, each in one place. */
+import type { Mark } from "$components/marks";
+import type {
+  CampaignRow,
+  CampaignState,
+  HitClass,
+  MessageState,
+  NotTrackedReason,
+  RateParts,
+  RecipientFilter,
+  Signal,
+} from "$lib/bindings/api";
+import type { RangeFigures } from "$charts/range";
+
+export const MARK_OF_SIGNAL = {
+  human: "human",
+  unknown: "unknown",
+  machine_only: "machine",
+  no_signal: "none",
+} satisfies Record<Signal, Mark>;
+
+export const FILTER_OF_MARK = {
+  human: "human",
+  unknown: "unknown",
+  machine: "machine_only",
+  none: "no_signal",
+  untracked: "not_tracked",
+} satisfies Record<Mark, RecipientFilter>;
+
+export const MARK_OF_CLASS = {
+  human_direct: "human",
+  human_proxy: "human",
+  machine_prefetch: "machine",
+  scanner: "machine",
+  bot: "machine",
+  library: "machine",
+  unknown: "unknown",
+} satisfies Record<HitClass, Mark>;
+
+export const CLASS_WORDS = {
+  human_direct: "mail clients and browsers",
+  human_proxy: "image proxies when a person looks",
+  machine_prefetch: "prefetchers",
+  scanner: "scanners",
+  bot: "bots",
+  library: "programs",
+  unknown: "unknown",
+} satisfies Record<HitClass, string>;
+
+export const MESSAGE_WORDS = {
+  planned: "planned",
+  queued: "waiting",
+  handing_over: "being handed over",
+  accepted: "accepted",
+  deferred: "put off, will be tried again",
+  rejected: "rejected",
+  uncertain: "uncertain",
+  cancelled: "cancelled",
+  skipped: "skipped",
+} satisfies Record<MessageState, string>;
+
+export const NOT_TRACKED_WORDS = {
+  refused: "asked not to be tracked",
+  unknown_consent: "were not asked yet",
+  campaign_off: "tracking is off for this campaign",
+  shared_pixel: "got the shared pixel",
+  no_address: "sent without a public address",
+  frequency_cap: "had enough tracked mails this month",
+  erased: "were erased",
+} satisfies Record<NotTrackedReason, string>;
+
+export type CampaignPhase = CampaignState | "starting";
+
+/** The state on screen: a running campaign is "starting" until its first mail may leave. */
+export function phaseOf(campaign: Pick<CampaignRow, "state" | "first_mail_at">, now: number): CampaignPhase {
+  if (campaign.state !== "running" || campaign.first_mail_at === null) return campaign.state;
+  return Date.parse(campaign.first_mail_at) > now ? "starting" : "running";
+}
+
+export const PHASE_WORDS = {
+  draft: "Draft",
+  preparing: "Preparing",
+  prepared: "Ready to launch",
+  starting: "Starting",
+  running: "Sending",
+  paused: "Paused",
+  finished: "Sent",
+  cancelled: "Cancelled",
+} satisfies Record<CampaignPhase, string>;
+
+export const PHASE_TONES = {
+  draft: "plain",
+  preparing: "accent",
+  prepared: "accent",
+  starting: "accent",
+  running: "accent",
+  paused: "warn",
+  finished: "plain",
+  cancelled: "plain",
+} satisfies Record<CampaignPhase, "plain" | "accent" | "good" | "warn" | "danger">;
+
+/** How far sending is: mails that are done with, of those that were to be sent. */
+export function sendingOf(counts: Record<string, number>): { done: number; total: number } {
+  const of = (...states: MessageState[]): number => states.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
+  const done = of("accepted", "rejected", "uncertain");
+  return { done, total: done + of("planned", "queued", "handing_over", "deferred") };
+}
+
+/** Where a campaign is best looked at in its state. */
+export function campaignHref(campaign: Pick<CampaignRow, "id" | "state">): string {
+  switch (campaign.state) {
+    case "draft":
+      return `#/compose/${campaign.id}`;
+    case "preparing":
+    case "prepared":
+      return `#/launch/${campaign.id}`;
+    case "running":
+    case "paused":
+    case "cancelled":
+      return `#/campaigns/${campaign.id}`;
+    case "finished":
+      return `#/report/${campaign.id}`;
+  }
+}
+
+/** A report's parts as the range draws them. */
+export function rangeOf(
+  rate: RateParts,
+  more: { estimate?: number | null; reachable_share?: number | null } = {},
+): RangeFigures {
+  return {
+    parts: { human: rate.confirmed, unknown: rate.unknown, machine: rate.machine_only, none: rate.no_signal },
+    tracked: rate.tracked,
+    accepted: rate.accepted,
+    low: rate.confirmed_rate,
+    high: rate.upper_rate,
+    likely: more.estimate ?? null,
+    reachableShare: more.reachable_share ?? null,
+  };
+}
+
+/** Why nothing was measured, in a sentence; undefined where something was. */
+export function unmeasuredReason(rate: RateParts): string | undefined {
+  if (rate.tracked > 0) return undefined;
+  if (rate.accepted === 0) return "No mail of this campaign was accepted yet.";
+  const { total: _total, ...reasons } = rate.not_tracked;
+  const largest = Object.entries(reasons).sort(([, a], [, b]) => (b ?? 0) - (a ?? 0))[0]?.[0];
+  const words = {
+    refused: "Everyone asked not to be tracked.",
+    unknown_consent: "Nobody was asked yet whether they may be tracked, so the mails carried no pixel.",
+    campaign_off: "Tracking is off for this campaign: its mails carried no pixel.",
+    shared_pixel: "The mails carried a shared pixel, which counts loads but tells nobody apart.",
+    no_address: "The mails were sent without a public address, so they carried no pixel.",
+    frequency_cap: "Everyone had enough tracked mails this month, so the mails carried no pixel.",
+    erased: "The recipients were erased.",
+  } satisfies Record<NotTrackedReason, string>;
+  return words[largest as NotTrackedReason];
+}
