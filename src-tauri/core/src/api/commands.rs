@@ -124,6 +124,34 @@ commands! {
     outbox_open_as(OutboxOpenAs) -> OutboxOpenAsResponse = app::outbox::open_as;
 }
 
+/// Answers frames of the local socket by way of [`dispatch`]; holds the engine no longer than it lives.
+pub struct EngineHost(pub std::sync::Weak<Engine>);
+
+impl crate::engine::socket::Host for EngineHost {
+    fn call(&self, command: &str, request: serde_json::Value) -> Result<serde_json::Value> {
+        let engine = self
+            .0
+            .upgrade()
+            .ok_or_else(|| Error::new(Code::Locked, "The workspace is being closed."))?;
+        dispatch(
+            &engine,
+            command,
+            if request.is_null() {
+                serde_json::json!({})
+            } else {
+                request
+            },
+        )
+    }
+
+    fn subscribe(&self) -> std::sync::mpsc::Receiver<Event> {
+        // Without an engine the channel is closed from the start.
+        self.0
+            .upgrade()
+            .map_or_else(|| std::sync::mpsc::channel().1, |engine| engine.subscribe())
+    }
+}
+
 struct Declarations<'a> {
     config: &'a ts_rs::Config,
     out: std::collections::BTreeMap<String, String>,

@@ -18,7 +18,7 @@ pub use account::*;
 pub use activity::*;
 pub use audience::*;
 pub use campaign::*;
-pub use commands::{COMMANDS, CommandInfo, dispatch, typescript};
+pub use commands::{COMMANDS, CommandInfo, EngineHost, dispatch, typescript};
 pub use error::{Code, Error, Result};
 pub use outbox::*;
 pub use report::*;

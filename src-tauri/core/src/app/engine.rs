@@ -1,10 +1,11 @@
 //! The engine: everything that belongs to one open workspace, wired together.
 
 use super::workspace::Workspace;
-use crate::api::{Event, Result, RouteKind, Tag};
+use crate::api::{Code, Error, Event, Result, RouteKind, Tag};
 use crate::clock::Clock;
 use crate::engine::jobs::Jobs;
 use crate::engine::lock::{self, WorkspaceLock};
+use crate::engine::socket::{Host, Server};
 use crate::ids::Entropy;
 use crate::secrets::KeyStore;
 use crate::store::{Conn, Db, Priority, route, setting};
@@ -43,6 +44,7 @@ pub struct Engine {
     /// Long jobs.
     pub jobs: Jobs,
     events: Arc<Events>,
+    socket: Mutex<Option<Server>>,
     // Dropped last: the workspace is free only once all else is closed.
     _lock: WorkspaceLock,
 }
@@ -80,11 +82,29 @@ impl Engine {
             sender: Mutex::default(),
             jobs,
             events,
+            socket: Mutex::default(),
             _lock: held,
         });
         super::sending::recover(&engine)?;
         super::tracking::recover(&engine)?;
         Ok(engine)
+    }
+
+    /// Answers other processes of this computer on the workspace's local socket from now on.
+    ///
+    /// `host` is the dispatcher for this engine: `app` does not know the table of commands.
+    pub fn serve(&self, host: Arc<dyn Host>) -> Result<()> {
+        let server = Server::start(self.workspace.dir(), host).map_err(|error| {
+            Error::new(
+                Code::Storage,
+                format!("The workspace's local socket cannot be made: {error}."),
+            )
+        })?;
+        *self
+            .socket
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(server);
+        Ok(())
     }
 
     /// Returns a channel of everything that happens from now on.
@@ -115,6 +135,10 @@ impl Engine {
 
     /// Ends what runs at its next safe point and closes the database. Nothing in hand is lost.
     pub fn shutdown(&self) {
+        self.socket
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .take();
         super::tracking::stop(self);
         super::sending::stop(self);
         self.jobs.cancel_all();
