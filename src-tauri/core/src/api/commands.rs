@@ -76,6 +76,10 @@ commands! {
     listener_start(ListenerStart) -> ListenerStatus = app::reach::listener_start;
     listener_stop(ListenerStop) -> ListenerStatus = app::reach::listener_stop;
 
+    sending_start(SendingStart) -> SendingStatus = app::control::start;
+    sending_stop(SendingStop) -> SendingStatus = app::control::stop;
+    sending_status(SendingStatusGet) -> SendingStatus = app::control::status, provides [Campaigns];
+
     account_list(AccountList) -> AccountListResponse = app::account::list, provides [Accounts];
     account_save(AccountSave) -> Account = app::account::save;
     account_remove(AccountRemove) -> Done = app::account::remove;

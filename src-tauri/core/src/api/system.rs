@@ -1,6 +1,7 @@
 //! Settings, first start, engine state, jobs, the base address, the listener.
 
 use super::data;
+use crate::clock::Instant;
 use crate::domain::consent::UnknownPolicy;
 use crate::ids::JobId;
 use serde::{Deserialize, Serialize};
@@ -184,6 +185,27 @@ data! {
         pub url: String,
         /// Requests come through a proxy that names the client in a header.
         pub behind_proxy: bool,
+    }
+
+    /// Starts the dispatcher of this engine, which sends what is due. Announces `campaigns`.
+    pub struct SendingStart {}
+
+    /// Finishes the mails in hand and stops the dispatcher. Announces `campaigns`.
+    pub struct SendingStop {}
+
+    /// Asks how the dispatcher is. Provides `campaigns`.
+    pub struct SendingStatusGet {}
+
+    /// How the dispatcher is.
+    pub struct SendingStatus {
+        /// It is at work.
+        pub running: bool,
+        /// Mails of running campaigns that could leave now.
+        pub due: u32,
+        /// Mails being handed over.
+        pub in_hand: u32,
+        /// When the next mail that waits may leave.
+        pub next_attempt_at: Option<Instant>,
     }
 
     /// Asks for a check of the database and the invariants of ledger and rollups.

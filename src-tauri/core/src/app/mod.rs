@@ -7,6 +7,7 @@ pub mod activity;
 pub mod campaign;
 pub mod compose;
 pub mod contact;
+pub mod control;
 pub mod engine;
 pub mod error;
 pub mod home;

@@ -247,6 +247,26 @@ fn accept(listener: Listener, host: Arc<dyn Host>, stop: Arc<AtomicBool>) {
     }
 }
 
+/// Both ends of a connection, for a reading and a writing thread.
+#[derive(Clone)]
+struct Shared(Arc<Stream>);
+
+impl Read for Shared {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self.0).read(buffer)
+    }
+}
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self.0).flush()
+    }
+}
+
 /// A conversation with the engine of a workspace.
 pub struct Client {
     input: BufReader<Box<dyn Read + Send>>,

@@ -6,6 +6,7 @@
 
 pub mod activity;
 pub mod db;
+pub mod due;
 pub mod migrate;
 pub mod route;
 pub mod setting;

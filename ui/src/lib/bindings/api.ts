@@ -1811,6 +1811,26 @@ export type SampleDataAdd = Record<symbol, never>;
 export type SampleDataRemove = Record<symbol, never>;
 export type Secret = string;
 export type SecretPlace = "none" | "keychain" | "file";
+export type SendingStart = Record<symbol, never>;
+export type SendingStatus = { 
+/**
+ * It is at work.
+ */
+running: boolean, 
+/**
+ * Mails of running campaigns that could leave now.
+ */
+due: number, 
+/**
+ * Mails being handed over.
+ */
+in_hand: number, 
+/**
+ * When the next mail that waits may leave.
+ */
+next_attempt_at: string | null, };
+export type SendingStatusGet = Record<symbol, never>;
+export type SendingStop = Record<symbol, never>;
 export type SeriesPoint = { 
 /**
  * Its beginning.
@@ -2025,6 +2045,9 @@ export type Commands = {
   listener_status: [ListenerStatusGet, ListenerStatus];
   listener_start: [ListenerStart, ListenerStatus];
   listener_stop: [ListenerStop, ListenerStatus];
+  sending_start: [SendingStart, SendingStatus];
+  sending_stop: [SendingStop, SendingStatus];
+  sending_status: [SendingStatusGet, SendingStatus];
   account_list: [AccountList, AccountListResponse];
   account_save: [AccountSave, Account];
   account_remove: [AccountRemove, Done];
@@ -2084,6 +2107,9 @@ export const provides: Record<keyof Commands, Tag[]> = {
   listener_status: ["reach"],
   listener_start: [],
   listener_stop: [],
+  sending_start: [],
+  sending_stop: [],
+  sending_status: ["campaigns"],
   account_list: ["accounts"],
   account_save: [],
   account_remove: [],
