@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use crate::project::Project;
-use crate::run::WINDOW_FEATURES;
 use crate::system::{self, Part};
 use crate::tally::Tally;
 use crate::{host, sh, ui};
@@ -36,12 +35,11 @@ pub fn test() -> Result<()> {
     checks.prepare("user interface build", || ui::build(&project));
 
     let has_window = Part::Window.missing().is_empty();
-    let features = if has_window {
-        format!("{WINDOW_FEATURES},window-tests")
-    } else {
-        String::new()
-    };
-    let features = ["--workspace", "--features", features.as_str()];
+    let features = [
+        "--workspace",
+        "--features",
+        if has_window { "window-tests" } else { "ctl" },
+    ];
     checks.prepare("plain build without GTK", || plain_build_has_no_gtk(&project));
     let clippy = ["--all-targets", "--", "-D", "warnings"];
     checks.run(
@@ -74,6 +72,15 @@ pub fn test() -> Result<()> {
         project.cargo().arg("test").args(features).args(window),
     );
     checks.close()
+}
+
+/// Writes the TypeScript of the command table into the user interface's sources: the test that compares the
+/// two writes instead, when it is told so.
+pub fn write_bindings() -> Result<()> {
+    let mut test = Project::find()?.cargo();
+    test.args(["test", "--quiet", "--test", "it", "committed_bindings"])
+        .env("CASEMENT_WRITE_BINDINGS", "1");
+    sh::run(&mut test)
 }
 
 /// Plain `cargo build` and `cargo test` must not compile GTK: the core and its command line work on servers.

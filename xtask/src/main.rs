@@ -23,6 +23,7 @@ usage: cargo xtask COMMAND
   run [-- ARGS]   install what is missing, build, and open the window
   test            install what is missing, and run every check
   dev             the window with hot reload
+  bindings        write the TypeScript that the window compiles against
   bench NAME      measure one thing; without NAME, list what can be measured
   package         build the .deb and the .rpm, and check what is in them";
 
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         "run" => run::run(rest),
         "dev" => run::dev(rest),
         "test" => check::test(),
+        "bindings" => check::write_bindings(),
         "bench" => bench::bench(rest),
         "package" => package::package(),
         "help" | "--help" | "-h" => {

@@ -81,7 +81,8 @@ impl Project {
 }
 
 fn cargo_in(root: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Not `$CARGO`: rustup's `cargo` on the path leads to the same toolchain, and can be typed by a person.
+    let mut command = Command::new("cargo");
     command.current_dir(root);
     sh::forget_cargo_run(&mut command);
     command
