@@ -391,6 +391,33 @@ fn storage_error(code: Option<rusqlite::ErrorCode>, text: &str) -> Error {
     ))
 }
 
+/// A database for the tests of store functions.
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::Conn;
+    use crate::clock::Clock;
+    use crate::store::migrate;
+    use std::path::Path;
+
+    /// Opens an empty database in memory, with the present schema and foreign keys on.
+    pub(crate) fn memory() -> Conn {
+        let mut conn = Conn::open_in_memory().unwrap();
+        let now = crate::clock::SystemClock.now();
+        migrate::migrate(&mut conn, Path::new(":memory:"), Path::new("unused"), now).unwrap();
+        conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+        conn
+    }
+
+    /// Returns SQLite's plan for `sql`, a line for each step.
+    pub(crate) fn plan(conn: &Conn, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> String {
+        let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = statement
+            .query_map(parameters, |row| row.get::<_, String>("detail"))
+            .unwrap();
+        steps.map(Result::unwrap).collect::<Vec<_>>().join("\n")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

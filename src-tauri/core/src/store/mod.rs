@@ -8,6 +8,7 @@ pub mod activity;
 pub mod db;
 pub mod due;
 pub mod migrate;
+pub mod report;
 pub mod route;
 pub mod setting;
 

@@ -48,9 +48,17 @@ CREATE TABLE contact (
   sample     INTEGER NOT NULL DEFAULT 0,
   created_at INTEGER NOT NULL,
   -- Rises with every change of what a mail could show; compared with the audit's at hand-over.
-  revision   INTEGER NOT NULL DEFAULT 1
+  revision   INTEGER NOT NULL DEFAULT 1,
+  -- Names and address in lower case, for the search: SQLite folds ASCII only.
+  search_key TEXT    NOT NULL DEFAULT '',
+  -- The keyed hash of email_key, as in suppression.
+  address_hash BLOB  NOT NULL DEFAULT x'',
+  -- The last prefetch by Apple's mail privacy, in any campaign: such people are outside the estimate's cohort.
+  mpp_seen_at INTEGER
 ) STRICT;
 CREATE INDEX contact_by_name ON contact (last_name COLLATE NOCASE, first_name COLLATE NOCASE);
+CREATE INDEX contact_by_added ON contact (created_at);
+CREATE INDEX contact_by_consent ON contact (consent, email_key);
 
 CREATE TABLE list (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -167,7 +175,8 @@ CREATE TABLE message (
 ) STRICT;
 CREATE INDEX message_to_send   ON message (campaign_id, next_attempt_at, id) WHERE state IN ('queued', 'deferred');
 CREATE INDEX message_handed    ON message (campaign_id) WHERE state = 'handing_over';
-CREATE INDEX message_by_state  ON message (campaign_id, state, tracking, signal);
+-- Covers every part of a rate.
+CREATE INDEX message_by_state  ON message (campaign_id, state, tracking, signal, not_tracked);
 CREATE INDEX message_by_email  ON message (campaign_id, email);
 CREATE INDEX message_by_contact ON message (contact_id, accepted_at);
 CREATE INDEX message_by_address ON message (address_hash);
