@@ -25,7 +25,8 @@ fn the_window_opens_and_shows_its_frame() {
 fn a_workspace_in_use_is_said_in_the_window() {
     let desk = desk::Desk::set_up();
     std::fs::create_dir_all(desk.workspace()).expect("the workspace's folder can be made");
-    let lock = std::fs::File::create(desk.workspace().join("casement.lock")).expect("the lock's file can be made");
+    let lock =
+        std::fs::File::create(desk.workspace().join("casement.lock")).expect("the lock's file can be made");
     lock.lock().expect("nobody else holds the lock");
     let window = desk.open_window();
     window.wait_for("the frame", "return document.querySelector('#main') !== null");

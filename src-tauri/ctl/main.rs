@@ -1,2 +1,31 @@
-//! casementctl
-fn main() {}
+//! `casementctl`: what the window does, for scripts, servers and tests.
+//!
+//! `args` is what can be typed, `access` finds the workspace's engine or becomes it, `run` turns each
+//! sub-command into commands of the table, `demo` plays the whole loop. Results go to standard output,
+//! progress and errors to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+mod access;
+mod args;
+mod demo;
+mod print;
+mod run;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let level = std::env::var("CASEMENT_LOG").unwrap_or_else(|_| "warn".to_owned());
+    tracing_subscriber::fmt()
+        .with_env_filter(level)
+        .with_writer(std::io::stderr)
+        .init();
+    let json = args.json;
+    match run::run(args) {
+        Ok(code) => code,
+        Err(error) => {
+            print::failure(&error, json);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -236,8 +236,8 @@ fn accept(listener: Listener, host: Arc<dyn Host>, stop: Arc<AtomicBool>) {
         let spawned = std::thread::Builder::new()
             .name("casement-client".into())
             .spawn(move || {
-                let (input, output) = stream.split();
-                if let Err(error) = converse(&*host, input, Box::new(output), &stop) {
+                let stream = Shared(Arc::new(stream));
+                if let Err(error) = converse(&*host, stream.clone(), Box::new(stream), &stop) {
                     tracing::debug!(%error, "a conversation on the local socket ended");
                 }
             });
@@ -277,10 +277,10 @@ pub struct Client {
 impl Client {
     /// Connects to the engine of the workspace in `dir`.
     pub fn connect(dir: &Path) -> io::Result<Self> {
-        let (input, output) = connect(dir)?.split();
+        let stream = Shared(Arc::new(connect(dir)?));
         Ok(Self {
-            input: BufReader::new(Box::new(input)),
-            output: Box::new(output),
+            input: BufReader::new(Box::new(stream.clone())),
+            output: Box::new(stream),
             next: 1,
         })
     }

@@ -3,8 +3,14 @@
 //! The adapters are the operating system's keychain and, where there is none, a file that only this user
 //! can read, outside the workspace.
 
+mod file;
+mod keychain;
+
+pub use file::FileStore;
+
 use serde::Deserialize;
 use std::fmt;
+use std::path::PathBuf;
 
 /// A password or token. Its `Debug` form is redacted, and it cannot be serialised.
 #[derive(Clone, PartialEq, Eq, Deserialize, ts_rs::TS)]
@@ -66,4 +72,45 @@ pub trait KeyStore: Send + Sync {
     fn get(&self, place: Place, name: &str) -> Result<Secret, KeyStoreError>;
     /// Forgets it; nothing happens where there is none.
     fn remove(&self, place: Place, name: &str) -> Result<(), KeyStoreError>;
+}
+
+/// The keychain of this computer, and a file where it has none.
+pub struct SystemKeyStore {
+    file: file::FileStore,
+}
+
+impl SystemKeyStore {
+    /// Returns the key store that falls back on files in `dir`, which must lie outside every workspace.
+    pub fn new(dir: PathBuf) -> Self {
+        Self {
+            file: file::FileStore::new(dir),
+        }
+    }
+}
+
+impl KeyStore for SystemKeyStore {
+    fn put(&self, name: &str, secret: &Secret) -> Result<Place, KeyStoreError> {
+        if keychain::is_there() {
+            match keychain::put(name, secret) {
+                Ok(()) => return Ok(Place::Keychain),
+                // A locked or broken keychain must not keep anyone from working; the account says where it is.
+                Err(error) => tracing::warn!(%error, "the keychain refused; the secret goes into the file"),
+            }
+        }
+        self.file.put(name, secret).map(|()| Place::File)
+    }
+
+    fn get(&self, place: Place, name: &str) -> Result<Secret, KeyStoreError> {
+        match place {
+            Place::Keychain => keychain::get(name),
+            Place::File => self.file.get(name),
+        }
+    }
+
+    fn remove(&self, place: Place, name: &str) -> Result<(), KeyStoreError> {
+        match place {
+            Place::Keychain => keychain::remove(name),
+            Place::File => self.file.remove(name),
+        }
+    }
 }

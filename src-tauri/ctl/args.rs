@@ -1,0 +1,401 @@
+//! What can be typed.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Sends email campaigns from your own computer and tells the truth about who opened them.
+#[derive(Debug, Parser)]
+#[command(name = "casementctl", version, max_term_width = 100)]
+pub struct Args {
+    /// The workspace's folder [default: the one that the app uses].
+    #[arg(long, global = true, env = "CASEMENT_WORKSPACE", value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Print one JSON document on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress on standard error.
+    #[arg(long, global = true)]
+    pub quiet: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Play the whole loop on sample data: import, send into the practice outbox, open as readers do, report.
+    Demo(Demo),
+    /// Import contacts from a CSV file with headers.
+    Import(Import),
+    /// The base address that mails carry from now on.
+    #[command(subcommand)]
+    Address(Address),
+    /// People.
+    #[command(subcommand)]
+    Contacts(Contacts),
+    /// Accounts that mails are sent from.
+    #[command(subcommand)]
+    Account(Account),
+    /// Campaigns.
+    #[command(subcommand)]
+    Campaign(Campaign),
+    /// Run the dispatcher until nothing is due.
+    Send {
+        /// Wait only for this campaign.
+        #[arg(long, value_name = "ID")]
+        campaign: Option<i64>,
+    },
+    /// The engine without a window: dispatcher and listener.
+    Serve(Listen),
+    /// The listener alone.
+    Listen(Listen),
+    /// A campaign's report.
+    Report {
+        /// The campaign's id.
+        campaign: i64,
+        /// Write one line for each recipient into FILE.
+        #[arg(long, value_name = "FILE", conflicts_with = "html")]
+        csv: Option<PathBuf>,
+        /// Write a self-contained page into FILE.
+        #[arg(long, value_name = "FILE")]
+        html: Option<PathBuf>,
+    },
+    /// Check the database and the invariants of ledger and rollups.
+    Verify,
+    /// Any command of the table.
+    Call {
+        /// Its name.
+        #[arg(required_unless_present = "list")]
+        command: Option<String>,
+        /// Its request as JSON; `-` reads standard input.
+        #[arg(default_value = "{}")]
+        request: String,
+        /// List the commands instead.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Speak the engine's frames on standard input and output.
+    Rpc,
+}
+
+/// Options of `demo`.
+#[derive(Debug, ClapArgs)]
+pub struct Demo {
+    /// Keep the workspace in DIR, which must not exist or be empty.
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// How many people to invent.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    pub people: u32,
+    /// Another seed invents other people and other readers.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// Options of `import`.
+#[derive(Debug, ClapArgs)]
+pub struct Import {
+    /// A CSV file with headers.
+    pub file: PathBuf,
+    /// Where a column goes: email, first_name, last_name, a field's name, or nothing to leave it out.
+    #[arg(long = "map", value_name = "COLUMN=FIELD")]
+    pub map: Vec<String>,
+    /// Put everyone on this list, made where it is missing.
+    #[arg(long, value_name = "NAME")]
+    pub list: Option<String>,
+    /// Say what would happen, change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// What these people said about tracking.
+    #[arg(long, value_enum)]
+    pub consent: Option<Consent>,
+    /// By which way they said it.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub consent_source: String,
+    /// The words they agreed to.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub consent_wording: String,
+}
+
+/// Tracking consent.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Consent {
+    /// Said yes.
+    Granted,
+    /// Said no.
+    Refused,
+    /// Was not asked.
+    Unknown,
+}
+
+impl Consent {
+    /// Returns the word of the table.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// `address …`
+#[derive(Debug, Subcommand)]
+pub enum Address {
+    /// Set it: https://… for readers, http:// to this computer with --local for trying out.
+    Set {
+        /// Scheme, host and port.
+        url: String,
+        /// An address on this computer, for trying out.
+        #[arg(long)]
+        local: bool,
+    },
+    /// Mails carry none: opens are not measured, unsubscribing goes by mail.
+    None,
+    /// Show it.
+    Show,
+}
+
+/// `contacts …`
+#[derive(Debug, Subcommand)]
+pub enum Contacts {
+    /// List them.
+    List {
+        /// Part of an address or name.
+        #[arg(long, default_value = "")]
+        search: String,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// Skip so many.
+        #[arg(long, default_value_t = 0)]
+        offset: u32,
+    },
+    /// Show one with all that is held about it.
+    Show {
+        /// An address or an id.
+        who: String,
+    },
+    /// Print everything held about one person as JSON.
+    Export {
+        /// An address or an id.
+        who: String,
+    },
+    /// Erase a person. Suppressions stay, as hashes.
+    Erase {
+        /// Addresses or ids.
+        #[arg(required = true)]
+        who: Vec<String>,
+        /// Yes, for good.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Stop all mail to an address.
+    Suppress {
+        /// The address.
+        email: String,
+        /// Why.
+        #[arg(long, default_value = "")]
+        reason: String,
+        /// Allow it again instead.
+        #[arg(long)]
+        lift: bool,
+    },
+    /// Record what a person said about tracking.
+    Consent {
+        /// An address or an id.
+        who: String,
+        /// What they said.
+        #[arg(value_enum)]
+        state: Consent,
+        /// By which way they said it.
+        #[arg(long, default_value = "")]
+        source: String,
+        /// The words they agreed to.
+        #[arg(long, default_value = "")]
+        wording: String,
+    },
+}
+
+/// `account …`
+#[derive(Debug, Subcommand)]
+pub enum Account {
+    /// Add one.
+    Add(AccountAdd),
+    /// Add the practice outbox: mails become files in the workspace.
+    AddOutbox {
+        /// As you call it.
+        #[arg(long, default_value = "Practice outbox")]
+        name: String,
+        /// The sender: `Name <address>`.
+        #[arg(long)]
+        from: String,
+    },
+    /// List them.
+    List,
+    /// Connect and log in, send nothing.
+    Test {
+        /// The account's name.
+        name: String,
+    },
+    /// Remove one with its secret.
+    Remove {
+        /// The account's name.
+        name: String,
+    },
+}
+
+/// Options of `account add`.
+#[derive(Debug, ClapArgs)]
+pub struct AccountAdd {
+    /// As you call it.
+    #[arg(long)]
+    pub name: String,
+    /// The mail server.
+    #[arg(long)]
+    pub host: String,
+    /// Its port.
+    #[arg(long)]
+    pub port: u16,
+    /// How the connection is secured; none only to this computer.
+    #[arg(long, value_enum)]
+    pub tls: Tls,
+    /// The login's user name.
+    #[arg(long, default_value = "")]
+    pub user: String,
+    /// Read the password from standard input: one line.
+    #[arg(long, requires = "user")]
+    pub password_stdin: bool,
+    /// The sender: `Name <address>`.
+    #[arg(long)]
+    pub from: String,
+    /// Where replies go.
+    #[arg(long, default_value = "")]
+    pub reply_to: String,
+    /// Connections at once.
+    #[arg(long, default_value_t = 2)]
+    pub connections: u32,
+    /// At most so many mails a minute; 0 is no limit.
+    #[arg(long, default_value_t = 0)]
+    pub per_minute: u32,
+}
+
+/// How a connection is secured.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Tls {
+    /// Not at all.
+    None,
+    /// Encrypted before the login.
+    Starttls,
+    /// Encrypted from the first byte.
+    Tls,
+}
+
+impl Tls {
+    /// Returns the word of the table.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Starttls => "starttls",
+            Self::Tls => "tls",
+        }
+    }
+}
+
+/// `campaign …`
+#[derive(Debug, Subcommand)]
+pub enum Campaign {
+    /// Make one from a JSON file; `-` reads standard input.
+    Create {
+        /// The file.
+        file: PathBuf,
+    },
+    /// List them.
+    List,
+    /// Show one with its messages by state.
+    Show {
+        /// Its id.
+        id: i64,
+    },
+    /// Print it as one contact would get it.
+    Preview {
+        /// Its id.
+        id: i64,
+        /// As whom: an address or an id.
+        #[arg(long)]
+        contact: Option<String>,
+        /// The HTML part instead of the text part.
+        #[arg(long)]
+        html: bool,
+    },
+    /// Fill the ledger, audit every mail, and say what is wrong.
+    Preflight {
+        /// Its id.
+        id: i64,
+    },
+    /// Launch it, after a preflight where there was none.
+    Launch {
+        /// Its id.
+        id: i64,
+        /// Confirm the warnings.
+        #[arg(long)]
+        yes: bool,
+        /// Seconds before the first mail leaves.
+        #[arg(long, default_value_t = 0)]
+        delay: u32,
+    },
+    /// Stop after the mails in hand.
+    Pause {
+        /// Its id.
+        id: i64,
+    },
+    /// Go on.
+    Resume {
+        /// Its id.
+        id: i64,
+    },
+    /// Stop for good.
+    Cancel {
+        /// Its id.
+        id: i64,
+    },
+    /// Change the window.
+    Window {
+        /// Its id.
+        id: i64,
+        /// So many days from the launch on.
+        #[arg(long, conflicts_with_all = ["from", "until"])]
+        days: Option<u32>,
+        /// Local time, such as 2026-04-01T09:00:00.
+        #[arg(long, requires = "until")]
+        from: Option<String>,
+        /// Local time, exclusive.
+        #[arg(long, requires = "from")]
+        until: Option<String>,
+        /// Time zone, such as Europe/Berlin.
+        #[arg(long)]
+        zone: Option<String>,
+    },
+    /// Send one mail of it to any address, never tracked.
+    Test {
+        /// Its id.
+        id: i64,
+        /// To whom.
+        to: String,
+    },
+}
+
+/// Options of `listen` and `serve`.
+#[derive(Debug, ClapArgs)]
+pub struct Listen {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:4805")]
+    pub bind: String,
+    /// A second entrance, for a proxy or tunnel.
+    #[arg(long, value_name = "ADDR:PORT", requires = "client_header")]
+    pub behind_proxy: Option<String>,
+    /// The header in which that proxy puts the client's address.
+    #[arg(long, value_name = "NAME", requires = "behind_proxy")]
+    pub client_header: Option<String>,
+}

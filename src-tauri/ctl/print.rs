@@ -1,0 +1,142 @@
+//! How results and errors are put on the terminal.
+
+use casement_core::api::{self, Preflight, RateParts, Report};
+use serde_json::{Value, json};
+
+/// Prints one JSON document.
+pub fn json_document(value: &Value) {
+    println!(
+        "{}",
+        serde_json::to_string_pretty(value).expect("a JSON value is always JSON")
+    );
+}
+
+/// Prints why a command failed: a sentence on standard error, and the error's JSON form with `--json`.
+pub fn failure(error: &anyhow::Error, json: bool) {
+    if json {
+        let value = match error.downcast_ref::<api::Error>() {
+            Some(error) => json!({ "error": error }),
+            None => json!({ "error": { "code": "internal", "message": format!("{error:#}") } }),
+        };
+        json_document(&value);
+    }
+    eprintln!("casementctl: {error:#}");
+}
+
+/// Returns rows as aligned columns.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: Vec<&str>| {
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        format!("{}\n", padded.join("  ").trim_end())
+    };
+    let mut out = line(head.to_vec());
+    for row in rows {
+        out.push_str(&line(row.iter().map(String::as_str).collect()));
+    }
+    out
+}
+
+fn percent(rate: Option<f64>) -> String {
+    rate.map_or_else(
+        || "not measured".to_owned(),
+        |rate| format!("{:.1} %", rate * 100.0),
+    )
+}
+
+/// Returns a report in words: the range first, then its parts, then what was not seen.
+pub fn report(report: &Report) -> String {
+    let RateParts {
+        accepted,
+        tracked,
+        confirmed,
+        unknown,
+        machine_only,
+        no_signal,
+        ..
+    } = report.parts;
+    let mut out = format!("{} · {}\n\n", report.name, report.subject);
+    if tracked == 0 {
+        out.push_str("Opened by   not measured: no mail carried a pixel of its own\n");
+    } else {
+        out.push_str(&format!(
+            "Opened by   {} – {}\n",
+            percent(report.parts.confirmed_rate),
+            percent(report.parts.upper_rate)
+        ));
+    }
+    out.push_str(&format!(
+        "  ● {confirmed} confirmed   ◐ {unknown} unknown   ◇ {machine_only} by machines only   ○ {no_signal} no signal\n"
+    ));
+    out.push_str(&format!("  {tracked} could be measured of {accepted} accepted"));
+    if let Some(share) = report.reachable_share {
+        out.push_str(&format!(
+            " · listener reachable {:.0} % of the window so far",
+            share * 100.0
+        ));
+    }
+    out.push('\n');
+    for (count, words) in [
+        (
+            report.parts.not_recorded_at_request,
+            "loads not recorded at the readers' request (DNT, GPC)",
+        ),
+        (report.early, "looks before the window"),
+        (report.late, "looks after the window"),
+        (report.over_cap, "looks beyond the cap, only counted"),
+        (report.opted_out, "ended tracking"),
+        (report.unsubscribed, "unsubscribed"),
+    ] {
+        if count > 0 {
+            out.push_str(&format!("  {count} {words}\n"));
+        }
+    }
+    for (reason, count) in &report.parts.not_tracked.by_reason {
+        out.push_str(&format!(
+            "  {count} not tracked: {}\n",
+            reason.as_str().replace('_', " ")
+        ));
+    }
+    out
+}
+
+/// Returns a preflight in words.
+pub fn preflight(preflight: &Preflight) -> String {
+    let mut out = format!(
+        "{} mails from {} by {}\n",
+        preflight.to_send, preflight.from, preflight.account
+    );
+    for (reason, count) in &preflight.skipped {
+        out.push_str(&format!("  {count} get none: {}\n", reason.replace('_', " ")));
+    }
+    for (mode, count) in &preflight.tracking {
+        out.push_str(&format!("  {count} with tracking {mode}\n"));
+    }
+    out.push_str(&format!("  {}\n", preflight.address.meaning));
+    for finding in &preflight.findings {
+        let level = serde_json::to_value(finding.level).expect("a field-less enum is JSON");
+        out.push_str(&format!(
+            "{}: {}\n",
+            level.as_str().unwrap_or_default(),
+            finding.message
+        ));
+        for example in &finding.examples {
+            out.push_str(&format!("    {example}\n"));
+        }
+    }
+    out.push_str(if preflight.ready {
+        "Ready to launch.\n"
+    } else {
+        "Not ready to launch.\n"
+    });
+    out
+}

@@ -1,0 +1,663 @@
+//! Turns each sub-command into commands of the table.
+
+use crate::access::{self, Access};
+use crate::args::{Account, Address, Args, Campaign, Command, Contacts, Import, Listen};
+use crate::{demo, print};
+use anyhow::{Context, Result, bail};
+use casement_core::api::{self, Code, ListenerStatus, Preflight, Report, SendingStatus};
+use casement_core::engine::socket;
+use casement_core::ids::SystemEntropy;
+use casement_core::secrets::KeyStore;
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Returns the key store of this computer.
+pub fn key_store() -> Arc<dyn KeyStore> {
+    Arc::new(casement_core::secrets::SystemKeyStore::new(
+        directories::ProjectDirs::from("app", "", "casement")
+            .map(|dirs| dirs.config_dir().to_owned())
+            .unwrap_or_else(std::env::temp_dir),
+    ))
+}
+
+/// Returns the IANA name of this computer's time zone.
+pub fn zone() -> String {
+    iana_time_zone::get_timezone().unwrap_or_else(|_| "UTC".to_owned())
+}
+
+struct Session {
+    access: Access,
+    json: bool,
+    quiet: bool,
+}
+
+/// Runs one sub-command.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let Args {
+        workspace,
+        json,
+        quiet,
+        command,
+    } = args;
+    match &command {
+        Command::Demo(options) => return demo::demo(options, json, quiet),
+        Command::Call { list: true, .. } => {
+            api::COMMANDS
+                .iter()
+                .for_each(|command| println!("{}", command.name));
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => {}
+    }
+    let workspace = access::workspace(workspace)?;
+    match command {
+        Command::Rpc => return rpc(&workspace),
+        Command::Listen(options) => return listen(&workspace, &options, json, false),
+        Command::Serve(options) => return listen(&workspace, &options, json, true),
+        _ => {}
+    }
+    let mut session = Session {
+        access: Access::open(&workspace)?,
+        json,
+        quiet,
+    };
+    let code = session.run(command);
+    session.access.close();
+    code
+}
+
+impl Session {
+    fn run(&mut self, command: Command) -> Result<ExitCode> {
+        match command {
+            Command::Import(options) => self.import(&options)?,
+            Command::Address(command) => self.address(command)?,
+            Command::Contacts(command) => self.contacts(command)?,
+            Command::Account(command) => return self.account(command),
+            Command::Campaign(command) => return self.campaign(command),
+            Command::Send { campaign } => self.send(campaign)?,
+            Command::Report { campaign, csv, html } => {
+                self.report(campaign, csv.as_deref(), html.as_deref())?
+            }
+            Command::Verify => return self.verify(),
+            Command::Call { command, request, .. } => {
+                let command = command.expect("clap requires it without --list");
+                let request =
+                    serde_json::from_str(&text_or_stdin(&request)?).context("the request is no JSON")?;
+                print::json_document(&self.access.call(&command, request)?);
+            }
+            Command::Demo(_) | Command::Rpc | Command::Listen(_) | Command::Serve(_) => {
+                unreachable!("handled before a session is opened")
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Prints `value` with `--json`, and `words` of it otherwise.
+    fn show(&self, value: &Value, words: impl FnOnce() -> String) {
+        if self.json {
+            print::json_document(value);
+        } else {
+            print!("{}", words());
+        }
+    }
+
+    fn job(&mut self, started: Value) -> Result<Value> {
+        let quiet = self.quiet || self.json;
+        self.access.wait_job(started, |job| {
+            if !quiet && job.done > 0 {
+                match job.total {
+                    Some(total) => eprintln!("{}: {} of {total}", job.title, job.done),
+                    None => eprintln!("{}: {}", job.title, job.done),
+                }
+            }
+        })
+    }
+
+    fn import(&mut self, options: &Import) -> Result<()> {
+        let mut map = serde_json::Map::new();
+        for pair in &options.map {
+            let (column, field) = pair
+                .split_once('=')
+                .with_context(|| format!("--map {pair:?} is not COLUMN=FIELD"))?;
+            map.insert(column.to_owned(), json!(field));
+        }
+        let path = std::path::absolute(&options.file)?;
+        let mut request = json!({
+            "path": path, "map": map, "dry_run": options.dry_run,
+            "consent_source": options.consent_source, "consent_wording": options.consent_wording,
+        });
+        if let Some(list) = &options.list {
+            request["list"] = json!(list);
+        }
+        if let Some(consent) = options.consent {
+            request["consent"] = json!(consent.word());
+        }
+        let started = self.access.call("import_run", request)?;
+        let result = self.job(started)?;
+        self.show(&result, || {
+            let mut out = format!(
+                "{} rows: {} added, {} updated, {} unchanged, {} duplicates, {} rejected\n",
+                result["rows"],
+                result["added"],
+                result["updated"],
+                result["unchanged"],
+                result["duplicates"],
+                result["rejected"]
+            );
+            for problem in result["problems"].as_array().into_iter().flatten() {
+                let text = problem["message"].as_str().unwrap_or_default();
+                out.push_str(&format!("  line {}: {text}\n", problem["line"]));
+            }
+            out
+        });
+        Ok(())
+    }
+
+    fn address(&mut self, command: Address) -> Result<()> {
+        let address = match command {
+            Address::Set { url, local } => self
+                .access
+                .call("address_set", json!({ "url": url, "local": local }))?,
+            Address::None => self.access.call("address_set", json!({ "url": null }))?,
+            Address::Show => self.access.call("address_show", json!({}))?,
+        };
+        self.show(&address, || {
+            let url = address["url"].as_str().unwrap_or("none");
+            format!("{url}\n{}\n", address["meaning"].as_str().unwrap_or_default())
+        });
+        Ok(())
+    }
+
+    /// Finds a contact by id or address.
+    fn contact_id(&mut self, who: &str) -> Result<Value> {
+        if let Ok(id) = who.parse::<i64>() {
+            return Ok(json!(id));
+        }
+        let found = self
+            .access
+            .call("contact_list", json!({ "search": who, "limit": 500 }))?;
+        found["contacts"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|contact| {
+                contact["email"]
+                    .as_str()
+                    .is_some_and(|email| email.eq_ignore_ascii_case(who))
+            })
+            .map(|contact| contact["id"].clone())
+            .with_context(|| format!("there is no contact with the address {who}"))
+    }
+
+    fn contacts(&mut self, command: Contacts) -> Result<()> {
+        let value = match command {
+            Contacts::List {
+                search,
+                limit,
+                offset,
+            } => {
+                let value = self.access.call(
+                    "contact_list",
+                    json!({ "search": search, "limit": limit, "offset": offset }),
+                )?;
+                self.show(&value, || contact_table(&value));
+                return Ok(());
+            }
+            Contacts::Show { who } => {
+                let id = self.contact_id(&who)?;
+                self.access.call("contact_get", json!({ "id": id }))?
+            }
+            Contacts::Export { who } => {
+                let id = self.contact_id(&who)?;
+                self.access.call("contact_export", json!({ "id": id }))?["document"].take()
+            }
+            Contacts::Erase { who, yes } => {
+                if !yes {
+                    bail!("erasing cannot be undone; say --yes");
+                }
+                let ids = who
+                    .iter()
+                    .map(|who| self.contact_id(who))
+                    .collect::<Result<Vec<_>>>()?;
+                self.access.call("contact_erase", json!({ "ids": ids }))?
+            }
+            Contacts::Suppress { email, reason, lift } => self.access.call(
+                "contact_suppress",
+                json!({ "email": email, "suppress": !lift, "reason": reason }),
+            )?,
+            Contacts::Consent {
+                who,
+                state,
+                source,
+                wording,
+            } => {
+                let id = self.contact_id(&who)?;
+                let request =
+                    json!({ "id": id, "state": state.word(), "source": source, "wording": wording });
+                self.access.call("contact_consent_set", request)?
+            }
+        };
+        print::json_document(&value);
+        Ok(())
+    }
+
+    fn account_id(&mut self, name: &str) -> Result<Value> {
+        let found = self.access.call("account_list", json!({}))?;
+        found["accounts"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|account| {
+                account["name"]
+                    .as_str()
+                    .is_some_and(|known| known.eq_ignore_ascii_case(name))
+            })
+            .map(|account| account["id"].clone())
+            .with_context(|| format!("there is no account called {name:?}"))
+    }
+
+    fn account(&mut self, command: Account) -> Result<ExitCode> {
+        let value = match command {
+            Account::Add(options) => {
+                let (from_name, from_address) = sender(&options.from)?;
+                let mut request = json!({
+                    "name": options.name, "kind": "smtp", "host": options.host, "port": options.port,
+                    "tls": options.tls.word(), "user": options.user, "from_name": from_name,
+                    "from_address": from_address, "reply_to": options.reply_to,
+                    "connections": options.connections, "per_minute": options.per_minute,
+                });
+                if options.password_stdin {
+                    request["password"] = json!(one_line_of_stdin()?);
+                }
+                self.access.call("account_save", request)?
+            }
+            Account::AddOutbox { name, from } => {
+                let (from_name, from_address) = sender(&from)?;
+                let request = json!({ "name": name, "kind": "outbox", "from_name": from_name, "from_address": from_address });
+                self.access.call("account_save", request)?
+            }
+            Account::List => self.access.call("account_list", json!({}))?,
+            Account::Remove { name } => {
+                let id = self.account_id(&name)?;
+                self.access.call("account_remove", json!({ "id": id }))?
+            }
+            Account::Test { name } => {
+                let id = self.account_id(&name)?;
+                let value = self.access.call("account_test", json!({ "id": id }))?;
+                self.show(&value, || {
+                    format!("{}\n", value["sentence"].as_str().unwrap_or_default())
+                });
+                return Ok(if value["ok"] == json!(true) {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                });
+            }
+        };
+        print::json_document(&value);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn campaign(&mut self, command: Campaign) -> Result<ExitCode> {
+        let value = match command {
+            Campaign::Create { file } => {
+                let text = if file == Path::new("-") {
+                    text_or_stdin("-")?
+                } else {
+                    std::fs::read_to_string(&file)
+                        .with_context(|| format!("cannot read {}", file.display()))?
+                };
+                let request: Value =
+                    serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
+                self.access.call("campaign_create", request)?
+            }
+            Campaign::List => {
+                let value = self.access.call("campaign_list", json!({}))?;
+                self.show(&value, || campaign_table(&value));
+                return Ok(ExitCode::SUCCESS);
+            }
+            Campaign::Show { id } => self.access.call("campaign_get", json!({ "id": id }))?,
+            Campaign::Preview { id, contact, html } => {
+                let mut request = json!({ "id": id });
+                if let Some(who) = contact {
+                    request["contact"] = self.contact_id(&who)?;
+                }
+                let value = self.access.call("campaign_preview", request)?;
+                let part = if html { "html" } else { "text" };
+                self.show(&value, || {
+                    let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+                    format!(
+                        "From: {}\nSubject: {}\n\n{}\n",
+                        text("from"),
+                        text("subject"),
+                        text(part)
+                    )
+                });
+                return Ok(ExitCode::SUCCESS);
+            }
+            Campaign::Preflight { id } => {
+                let preflight = self.preflight(id)?;
+                self.show(&serde_json::to_value(&preflight)?, || {
+                    print::preflight(&preflight)
+                });
+                return Ok(if preflight.ready {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                });
+            }
+            Campaign::Launch { id, yes, delay } => return self.launch(id, yes, delay),
+            Campaign::Pause { id } => self.access.call("campaign_pause", json!({ "id": id }))?,
+            Campaign::Resume { id } => self.access.call("campaign_resume", json!({ "id": id }))?,
+            Campaign::Cancel { id } => self.access.call("campaign_cancel", json!({ "id": id }))?,
+            Campaign::Window {
+                id,
+                days,
+                from,
+                until,
+                zone,
+            } => {
+                let window = match (days, from, until) {
+                    (Some(days), ..) => match zone {
+                        Some(zone) => json!({ "days": days, "zone": zone }),
+                        None => json!({ "days": days }),
+                    },
+                    (None, Some(from), Some(until)) => {
+                        json!({ "from": from, "until": until, "zone": zone.unwrap_or_else(self::zone) })
+                    }
+                    _ => bail!("say --days N, or --from and --until"),
+                };
+                self.access
+                    .call("campaign_window_set", json!({ "id": id, "window": window }))?
+            }
+            Campaign::Test { id, to } => self
+                .access
+                .call("campaign_test_mail", json!({ "id": id, "to": to }))?,
+        };
+        print::json_document(&value);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn preflight(&mut self, id: i64) -> Result<Preflight> {
+        let state = self.access.call("campaign_get", json!({ "id": id }))?["state"].take();
+        if matches!(state.as_str(), Some("draft" | "prepared")) {
+            let started = self.access.call("campaign_prepare", json!({ "id": id }))?;
+            self.job(started)?;
+        }
+        self.access.ask("campaign_preflight", json!({ "id": id }))
+    }
+
+    fn launch(&mut self, id: i64, yes: bool, delay: u32) -> Result<ExitCode> {
+        let preflight = self.preflight(id)?;
+        if !preflight.ready {
+            self.show(&json!({ "launched": false, "preflight": preflight }), || {
+                print::preflight(&preflight)
+            });
+            eprintln!("casementctl: campaign {id} was not launched");
+            return Ok(ExitCode::FAILURE);
+        }
+        if !self.json && !self.quiet {
+            eprint!("{}", print::preflight(&preflight));
+        }
+        let request = json!({ "id": id, "delay_secs": delay, "confirmed": yes });
+        match self.access.call("campaign_launch", request) {
+            Ok(_) => {}
+            Err(error)
+                if !yes
+                    && error
+                        .downcast_ref::<api::Error>()
+                        .is_some_and(|error| error.code == Code::Conflict) =>
+            {
+                return Err(
+                    error.context("not launched; look at the warnings above, and say --yes if they are fine")
+                );
+            }
+            Err(error) => return Err(error),
+        }
+        self.show(&json!({ "launched": true, "preflight": preflight }), || {
+            format!(
+                "Launched. {} mails are queued; `casementctl send` sends them.\n",
+                preflight.to_send
+            )
+        });
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn send(&mut self, campaign: Option<i64>) -> Result<()> {
+        let before: SendingStatus = self.access.ask("sending_status", json!({}))?;
+        self.access.call("sending_start", json!({}))?;
+        let quiet = self.quiet || self.json;
+        let mut last = None;
+        let done = self.access.until(|access| match campaign {
+            Some(id) => {
+                let row = access.call("campaign_get", json!({ "id": id }))?;
+                let counts = &row["counts"];
+                let waiting: u64 = ["queued", "handing_over"]
+                    .iter()
+                    .filter_map(|state| counts[state].as_u64())
+                    .sum();
+                if !quiet && last.replace(waiting) != Some(waiting) {
+                    eprintln!("{waiting} to send");
+                }
+                Ok((waiting == 0 || row["state"] != json!("running")).then_some(row))
+            }
+            None => {
+                let status: SendingStatus = access.ask("sending_status", json!({}))?;
+                let waiting = u64::from(status.due) + u64::from(status.in_hand);
+                if !quiet && last.replace(waiting) != Some(waiting) {
+                    eprintln!("{waiting} to send");
+                }
+                Ok((waiting == 0).then(|| serde_json::to_value(status)).transpose()?)
+            }
+        });
+        if !before.running {
+            self.access.call("sending_stop", json!({}))?;
+        }
+        let done = done?;
+        self.show(&done, || match done["problem"].as_str() {
+            Some(problem) => format!("Stopped: {problem}\n"),
+            None => "Nothing is due.\n".to_owned(),
+        });
+        Ok(())
+    }
+
+    fn report(&mut self, id: i64, csv: Option<&Path>, html: Option<&Path>) -> Result<()> {
+        for (path, format) in [(csv, "csv"), (html, "html")] {
+            if let Some(path) = path {
+                let request = json!({ "id": id, "path": std::path::absolute(path)?, "format": format });
+                let value = self.access.call("report_export", request)?;
+                self.show(&value, || {
+                    format!("{}\n", value["path"].as_str().unwrap_or_default())
+                });
+                return Ok(());
+            }
+        }
+        let value = self.access.call("report_get", json!({ "id": id }))?;
+        let report: Report = serde_json::from_value(value.clone())?;
+        self.show(&value, || print::report(&report));
+        Ok(())
+    }
+
+    fn verify(&mut self) -> Result<ExitCode> {
+        let value = self.access.call("verify", json!({}))?;
+        self.show(&value, || {
+            let list = |name: &str| -> Vec<String> {
+                value[name]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|v| v.as_str().map(str::to_owned))
+                    .collect()
+            };
+            let mut out: String = list("checked")
+                .iter()
+                .map(|line| format!("checked {line}\n"))
+                .collect();
+            out.extend(list("breaches").iter().map(|line| format!("breach: {line}\n")));
+            out.push_str(if value["ok"] == json!(true) {
+                "All is well.\n"
+            } else {
+                "Something is wrong.\n"
+            });
+            out
+        });
+        Ok(if value["ok"] == json!(true) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}
+
+fn contact_table(value: &Value) -> String {
+    let rows: Vec<Vec<String>> = value["contacts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|contact| {
+            let text = |name: &str| contact[name].as_str().unwrap_or_default().to_owned();
+            let name = format!("{} {}", text("first_name"), text("last_name"));
+            vec![
+                contact["id"].to_string(),
+                text("email"),
+                name.trim().to_owned(),
+                text("consent"),
+                text("suppressed"),
+            ]
+        })
+        .collect();
+    let shown = rows.len();
+    format!(
+        "{}{shown} of {}\n",
+        print::table(&["id", "address", "name", "tracking", "no mail"], &rows),
+        value["total"]
+    )
+}
+
+fn campaign_table(value: &Value) -> String {
+    let rows: Vec<Vec<String>> = value["campaigns"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|campaign| {
+            let text = |name: &str| campaign[name].as_str().unwrap_or_default().to_owned();
+            vec![
+                campaign["id"].to_string(),
+                text("state"),
+                text("name"),
+                text("subject"),
+            ]
+        })
+        .collect();
+    print::table(&["id", "state", "name", "subject"], &rows)
+}
+
+/// Splits `Name <address>`.
+fn sender(text: &str) -> Result<(String, String)> {
+    match text
+        .trim()
+        .strip_suffix('>')
+        .and_then(|text| text.rsplit_once('<'))
+    {
+        Some((name, address)) => Ok((
+            name.trim().trim_matches('"').to_owned(),
+            address.trim().to_owned(),
+        )),
+        None if text.contains('@') => Ok((String::new(), text.trim().to_owned())),
+        None => bail!("--from {text:?} is not 'Name <address>'"),
+    }
+}
+
+fn text_or_stdin(text: &str) -> Result<String> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    let mut out = String::new();
+    std::io::stdin()
+        .take(socket::MAX_FRAME)
+        .read_to_string(&mut out)
+        .context("cannot read standard input")?;
+    Ok(out)
+}
+
+fn one_line_of_stdin() -> Result<String> {
+    let mut line = String::new();
+    std::io::stdin()
+        .read_line(&mut line)
+        .context("cannot read the password from standard input")?;
+    let line = line.trim_end_matches(['\r', '\n']);
+    if line.is_empty() {
+        bail!("there was no password on standard input");
+    }
+    Ok(line.to_owned())
+}
+
+/// Speaks frames on standard input and output, for the engine here or the one there is.
+fn rpc(workspace: &Path) -> Result<ExitCode> {
+    match Access::open(workspace)? {
+        Access::Engine(engine) => {
+            // The bridge of the window's tests: dispatcher on, listener on request.
+            casement_core::app::sending::start(&engine);
+            let host = api::EngineHost(Arc::downgrade(&engine));
+            let result = socket::converse(
+                &host,
+                std::io::stdin(),
+                Box::new(std::io::stdout()),
+                &AtomicBool::new(false),
+            );
+            engine.shutdown();
+            result.context("the conversation on standard input ended badly")?;
+        }
+        Access::Remote(client, _) => {
+            let (mut from_engine, mut to_engine) = client.into_parts();
+            std::thread::spawn(move || std::io::copy(&mut from_engine, &mut std::io::stdout()));
+            std::io::copy(&mut std::io::stdin(), &mut to_engine)
+                .context("the engine ended the conversation")?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the listener, and the dispatcher with it where `sending`, until the process is told to end.
+fn listen(workspace: &Path, options: &Listen, json: bool, sending: bool) -> Result<ExitCode> {
+    let (sender, ended) = std::sync::mpsc::channel::<()>();
+    ctrlc::set_handler(move || {
+        // The receiver lives until the process ends.
+        let _ = sender.send(());
+    })
+    .context("cannot be told to end by a signal")?;
+    let engine = access::engine(workspace, Arc::new(SystemEntropy)).map_err(|error| match error.code {
+        Code::Locked => anyhow::Error::new(error).context("this workspace has an engine already"),
+        _ => error.into(),
+    })?;
+    let request = json!({
+        "bind": options.bind, "behind_proxy": options.behind_proxy, "client_header": options.client_header,
+    });
+    let status = match api::dispatch(&engine, "listener_start", request) {
+        Ok(status) => status,
+        Err(error) => {
+            engine.shutdown();
+            return Err(error.into());
+        }
+    };
+    let parsed: ListenerStatus = serde_json::from_value(status.clone())?;
+    if json {
+        println!("{status}");
+    } else {
+        for entrance in &parsed.entrances {
+            println!("listening on {}", entrance.url);
+        }
+    }
+    use std::io::Write;
+    std::io::stdout().flush()?;
+    if sending {
+        casement_core::app::sending::start(&engine);
+    }
+    ended.recv().context("the process was told to end")?;
+    engine.shutdown();
+    Ok(ExitCode::SUCCESS)
+}
