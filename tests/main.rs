@@ -1,5 +1,7 @@
 //! One integration test binary over the core and the real `casementctl` process. No GTK.
 //!
+//! - `architecture`: the rules of `docs/architecture.md`.
 //! - `bindings`: the TypeScript that the window compiles against is made from the command table.
 
+mod architecture;
 mod bindings;
