@@ -1,1 +1,10 @@
-//! delivery
+//! From a finished campaign to accepted mails: the plan, the letter, the pace, and what to do about errors.
+//!
+//! `plan`, `pace`, `retry`, `breaker` and `letter` are pure. `transport` is the port that adapters in `mail`
+//! implement; `dispatcher` is the worker loop, which sees the ledger through a port of its own. Knows neither
+//! SQL nor SMTP; `app::sending` wires it. Start at the dispatcher.
+
+pub mod breaker;
+pub mod pace;
+pub mod retry;
+pub mod transport;
