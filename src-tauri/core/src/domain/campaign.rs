@@ -1,6 +1,7 @@
 //! A campaign: one document to one audience from one account, with a window.
 
 use super::text_enum;
+use serde::{Deserialize, Serialize};
 
 text_enum! {
     /// How a campaign may look at its readers; the strictest of this and each person's consent wins.
@@ -43,8 +44,9 @@ impl CampaignState {
             (Draft, Preparing)
                 | (Preparing, Prepared | Draft)
                 | (Prepared, Running | Draft)
-                | (Running, Paused | Finished | Cancelled)
-                | (Paused, Running | Cancelled)
+                // Back to a draft: cancelled before the first mail left.
+                | (Running, Paused | Finished | Cancelled | Draft)
+                | (Paused, Running | Cancelled | Draft)
         )
     }
 
@@ -60,4 +62,22 @@ impl CampaignState {
             Self::Running | Self::Paused | Self::Finished | Self::Cancelled
         )
     }
+}
+
+/// What the mails of a campaign say of their sender, frozen at preparation.
+///
+/// Launch refuses where the settings or the account say something else by then; what is changed later concerns
+/// later campaigns only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imprint {
+    /// The sender's or the organisation's name.
+    pub organisation: String,
+    /// Printed at the foot.
+    pub postal_address: String,
+    /// The sender's name.
+    pub from_name: String,
+    /// The sender's address.
+    pub from_address: String,
+    /// Where replies go; empty means the sender's address.
+    pub reply_to: String,
 }

@@ -34,8 +34,9 @@ impl MessageState {
             (self, next),
             (Planned, Queued | Skipped | Cancelled)
                 | (Queued | Deferred, HandingOver | Skipped | Cancelled)
-                // Back to the queue: the connection failed before any byte of the body left.
-                | (HandingOver, Accepted | Deferred | Rejected | Uncertain | Queued)
+                // Back to the queue: the connection failed before the end of the body left. Skipped: the mail
+                // could not be made, so nothing left.
+                | (HandingOver, Accepted | Deferred | Rejected | Uncertain | Queued | Skipped)
                 // A look at its pixel, or the user, proves that it arrived.
                 | (Uncertain, Accepted | Queued | Cancelled)
         )

@@ -4,10 +4,15 @@
 //! for each table, with the row struct, the SQL and the tests side by side. Functions take a
 //! [`Conn`] and are called inside `Db::read` or `Db::write`; they open no transactions of their own.
 
+pub mod account;
 pub mod activity;
+pub mod campaign;
 pub mod db;
 pub mod due;
+pub mod message;
+pub mod message_event;
 pub mod migrate;
+pub mod outbox_mail;
 pub mod report;
 pub mod route;
 pub mod setting;

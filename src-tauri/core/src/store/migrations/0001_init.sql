@@ -116,6 +116,8 @@ CREATE TABLE campaign (
   -- JSON: api::Preflight of the revision in prepared_revision.
   preflight      TEXT,
   prepared_revision INTEGER,
+  -- JSON: domain::campaign::Imprint, frozen at preparation.
+  imprint        TEXT,
   -- Frozen at preparation: the address that the mails carry.
   route_id       INTEGER REFERENCES route (id),
   launched_at    INTEGER,

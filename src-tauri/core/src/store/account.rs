@@ -1,0 +1,222 @@
+//! `account`: SMTP accounts and the embedded outbox, without their secrets.
+
+use super::{Conn, Error, Result};
+use crate::api::{AccountKind, SecretPlace, Tls};
+use crate::clock::{Instant, to_millis};
+use crate::ids::AccountId;
+use rusqlite::{OptionalExtension, Row};
+
+/// A row of `account`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its id; 0 before it is stored.
+    pub id: AccountId,
+    /// Unique, whatever its case.
+    pub name: String,
+    /// SMTP server or outbox.
+    pub kind: AccountKind,
+    /// Empty for the outbox.
+    pub host: String,
+    /// 0 for the outbox.
+    pub port: u16,
+    /// How the connection is secured.
+    pub tls: Tls,
+    /// Empty where no login is wanted.
+    pub user: String,
+    /// The sender's name.
+    pub from_name: String,
+    /// The sender's address.
+    pub from_address: String,
+    /// Empty means the sender's address.
+    pub reply_to: String,
+    /// 1 to 50.
+    pub connections: u32,
+    /// 0 is no limit.
+    pub per_minute: u32,
+    /// Where the key store keeps the secret.
+    pub secret_place: SecretPlace,
+    /// Under which name.
+    pub secret_name: String,
+    /// Part of the sample data.
+    pub sample: bool,
+}
+
+const COLUMNS: &str = "id, name, kind, host, port, tls, user, from_name, from_address, reply_to, connections,
+                       per_minute, secret_place, secret_name, sample";
+
+fn kind_word(kind: AccountKind) -> &'static str {
+    match kind {
+        AccountKind::Smtp => "smtp",
+        AccountKind::Outbox => "outbox",
+    }
+}
+
+fn tls_word(tls: Tls) -> &'static str {
+    match tls {
+        Tls::None => "none",
+        Tls::Starttls => "starttls",
+        Tls::Tls => "tls",
+    }
+}
+
+fn place_word(place: SecretPlace) -> &'static str {
+    match place {
+        SecretPlace::None => "none",
+        SecretPlace::Keychain => "keychain",
+        SecretPlace::File => "file",
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
+    // The table's CHECK allows no other words.
+    let kind = match row.get_ref("kind")?.as_str()? {
+        "outbox" => AccountKind::Outbox,
+        _ => AccountKind::Smtp,
+    };
+    let tls = match row.get_ref("tls")?.as_str()? {
+        "none" => Tls::None,
+        "tls" => Tls::Tls,
+        _ => Tls::Starttls,
+    };
+    let secret_place = match row.get_ref("secret_place")?.as_str()? {
+        "keychain" => SecretPlace::Keychain,
+        "file" => SecretPlace::File,
+        _ => SecretPlace::None,
+    };
+    Ok(Account {
+        id: AccountId(row.get("id")?),
+        name: row.get("name")?,
+        kind,
+        host: row.get("host")?,
+        port: row.get("port")?,
+        tls,
+        user: row.get("user")?,
+        from_name: row.get("from_name")?,
+        from_address: row.get("from_address")?,
+        reply_to: row.get("reply_to")?,
+        connections: row.get("connections")?,
+        per_minute: row.get("per_minute")?,
+        secret_place,
+        secret_name: row.get("secret_name")?,
+        sample: row.get("sample")?,
+    })
+}
+
+/// Returns all accounts by name.
+pub fn list(conn: &Conn) -> Result<Vec<Account>> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM account ORDER BY name COLLATE NOCASE"
+    ))?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Returns an account, or `None` where there is none with this id.
+pub fn find(conn: &Conn, id: AccountId) -> Result<Option<Account>> {
+    Ok(conn
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM account WHERE id = ?1"))?
+        .query_row([id.0], read)
+        .optional()?)
+}
+
+/// Returns the account called `name`, whatever its case.
+pub fn find_by_name(conn: &Conn, name: &str) -> Result<Option<Account>> {
+    Ok(conn
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM account WHERE name = ?1 COLLATE NOCASE"
+        ))?
+        .query_row([name], read)
+        .optional()?)
+}
+
+/// Adds an account where its id is 0, changes it otherwise; returns its id.
+///
+/// A name that is taken is an error of which [`Error::is_taken`] is true.
+pub fn save(conn: &Conn, account: &Account, now: Instant) -> Result<AccountId> {
+    let values = rusqlite::named_params! {
+        ":name": account.name, ":kind": kind_word(account.kind), ":host": account.host, ":port": account.port,
+        ":tls": tls_word(account.tls), ":user": account.user, ":from_name": account.from_name,
+        ":from_address": account.from_address, ":reply_to": account.reply_to,
+        ":connections": account.connections, ":per_minute": account.per_minute,
+        ":secret_place": place_word(account.secret_place), ":secret_name": account.secret_name,
+        ":sample": account.sample, ":id": (account.id.0 != 0).then_some(account.id.0), ":now": to_millis(now),
+    };
+    Ok(conn
+        .prepare_cached(
+            "INSERT INTO account (id, name, kind, host, port, tls, user, from_name, from_address, reply_to,
+                                  connections, per_minute, secret_place, secret_name, sample, created_at)
+             VALUES (:id, :name, :kind, :host, :port, :tls, :user, :from_name, :from_address, :reply_to,
+                     :connections, :per_minute, :secret_place, :secret_name, :sample, :now)
+             ON CONFLICT (id) DO UPDATE
+             SET name = :name, kind = :kind, host = :host, port = :port, tls = :tls, user = :user,
+                 from_name = :from_name, from_address = :from_address, reply_to = :reply_to,
+                 connections = :connections, per_minute = :per_minute, secret_place = :secret_place,
+                 secret_name = :secret_name, sample = :sample
+             RETURNING id",
+        )?
+        .query_row(values, |row| row.get(0).map(AccountId))?)
+}
+
+/// Removes an account; campaigns that named it have none then. Tells whether there was one.
+pub fn remove(conn: &Conn, id: AccountId) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("DELETE FROM account WHERE id = ?1")?
+        .execute([id.0])?
+        > 0)
+}
+
+/// Returns the name of a campaign that is sending from the account or waits to go on.
+pub fn campaign_in_hand(conn: &Conn, id: AccountId) -> Result<Option<String>> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT name FROM campaign
+             WHERE account_id = ?1 AND state IN ('preparing', 'running', 'paused') LIMIT 1",
+        )?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?)
+}
+
+/// Returns an account, or an error that names it where there is none.
+pub fn get(conn: &Conn, id: AccountId) -> Result<Account> {
+    find(conn, id)?.ok_or_else(|| Error::Value(format!("account {id} does not exist")))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::store::db::testing;
+
+    /// Returns an outbox account called `name`.
+    pub(crate) fn outbox(name: &str) -> Account {
+        Account {
+            id: AccountId(0),
+            name: name.into(),
+            kind: AccountKind::Outbox,
+            host: String::new(),
+            port: 0,
+            tls: Tls::None,
+            user: String::new(),
+            from_name: "Ana".into(),
+            from_address: "ana@example.org".into(),
+            reply_to: String::new(),
+            connections: 2,
+            per_minute: 0,
+            secret_place: SecretPlace::None,
+            secret_name: String::new(),
+            sample: false,
+        }
+    }
+
+    #[test]
+    fn an_account_is_kept_whole_and_its_name_is_unique_whatever_its_case() {
+        let conn = testing::memory();
+        let mut account = outbox("Practice");
+        account.id = save(&conn, &account, crate::clock::from_millis(1)).unwrap();
+        assert_eq!(find(&conn, account.id).unwrap(), Some(account.clone()));
+        account.per_minute = 60;
+        save(&conn, &account, crate::clock::from_millis(2)).unwrap();
+        assert_eq!(find_by_name(&conn, "PRACTICE").unwrap(), Some(account));
+        let taken = save(&conn, &outbox("practice"), crate::clock::from_millis(3));
+        assert!(taken.unwrap_err().is_taken(), "a name is taken whatever its case");
+    }
+}
