@@ -1,59 +1,309 @@
 //! Contacts, lists, consent, suppression, erasure.
 
 use super::engine::Engine;
+use super::error::sentence;
 use crate::api::{
-    Code, ContactConsentSet, ContactDetails, ContactErase, ContactEraseResponse, ContactExport,
+    ActivityKind, Code, ContactConsentSet, ContactDetails, ContactErase, ContactEraseResponse, ContactExport,
     ContactExportResponse, ContactGet, ContactList, ContactListResponse, ContactSave, ContactSaved,
-    ContactSuppress, Done, Error, ListList, ListListResponse, ListRemove, ListSave, ListSaved, Result,
+    ContactSuppress, Done, Error, ListList, ListListResponse, ListRemove, ListSave, ListSaved, Result, Tag,
 };
+use crate::audience::address::address_hash;
+use crate::clock::Instant;
+use crate::domain::consent::{ConsentState, ConsentWord};
+use crate::domain::contact::{EmailAddress, Person, SuppressionKind};
+use crate::ids::{ContactId, ListId};
+use crate::store::activity::{self, NewActivity};
+use crate::store::contact::{self, Adding};
+use crate::store::migrate::BACKUP_DAYS;
+use crate::store::suppression::{self, NewSuppression};
+use crate::store::{Conn, Priority, consent_event, erasure, list, setting};
+use std::path::Path;
 use std::sync::Arc;
 
-/// Not built yet.
-pub fn list(_engine: &Arc<Engine>, _request: ContactList) -> Result<ContactListResponse> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// People erased in one commit: each may have hundreds of hits.
+const ERASE_CHUNK: usize = 20;
+
+/// Returns a page of contacts.
+pub fn list(engine: &Arc<Engine>, request: ContactList) -> Result<ContactListResponse> {
+    let (total, contacts) = engine.read(|conn| Ok(contact::page(conn, &request)?))?;
+    Ok(ContactListResponse { total, contacts })
 }
 
-/// Not built yet.
-pub fn get(_engine: &Arc<Engine>, _request: ContactGet) -> Result<ContactDetails> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Returns one contact with all that is shown of it.
+pub fn get(engine: &Arc<Engine>, request: ContactGet) -> Result<ContactDetails> {
+    engine.read(|conn| contact::details(conn, request.id)?.ok_or_else(|| missing(request.id)))
 }
 
-/// Not built yet.
-pub fn save(_engine: &Arc<Engine>, _request: ContactSave) -> Result<ContactSaved> {
-    Err(Error::new(Code::Internal, "not built yet"))
+fn missing(id: ContactId) -> Error {
+    Error::not_found("contact", id)
 }
 
-/// Not built yet.
-pub fn consent_set(_engine: &Arc<Engine>, _request: ContactConsentSet) -> Result<Done> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Adds a contact or changes one.
+pub fn save(engine: &Arc<Engine>, request: ContactSave) -> Result<ContactSaved> {
+    let email: EmailAddress = request.email.parse()?;
+    let person = Person::new(email, &request.first_name, &request.last_name, request.fields)?;
+    let at = engine.clock.now();
+    let (asked, lists) = (request.id, request.lists);
+    let id = engine.write(&[Tag::Contacts, Tag::Lists], move |conn| {
+        let key = setting::workspace_key(conn)?;
+        if let Some(holder) = contact::by_email(conn, &person.email.key())?
+            && Some(holder) != asked
+        {
+            let message = format!(
+                "{} is in the workspace already; open that contact instead.",
+                person.email
+            );
+            return Err(Error {
+                code: Code::Conflict,
+                message,
+                field: Some("email".into()),
+            });
+        }
+        let id = match asked {
+            Some(id) if contact::replace(conn, &key, id, &person)? => id,
+            Some(id) => return Err(missing(id)),
+            None => {
+                let adding = Adding {
+                    key: &key,
+                    at,
+                    sample: false,
+                    consent: None,
+                };
+                contact::add(conn, &person, &adding)?
+                    .ok_or_else(|| Error::conflict("The address is in the workspace already."))?
+            }
+        };
+        for list in &lists {
+            if list::name(conn, *list)?.is_none() {
+                return Err(Error::not_found("list", list));
+            }
+        }
+        list::set(conn, id, &lists)?;
+        Ok(id)
+    })?;
+    Ok(ContactSaved { id })
 }
 
-/// Not built yet.
-pub fn suppress(_engine: &Arc<Engine>, _request: ContactSuppress) -> Result<Done> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Records what a person said about tracking; a refusal holds for mail that was sent before, too.
+pub fn consent_set(engine: &Arc<Engine>, request: ContactConsentSet) -> Result<Done> {
+    let word = ConsentWord::new(request.state, &request.source, &request.wording)?;
+    let (id, at) = (request.id, engine.clock.now());
+    engine.write(&[Tag::Contacts, Tag::Opens, Tag::Activity], move |conn| {
+        let row = contact::row(conn, id)?.ok_or_else(|| missing(id))?;
+        consent_event::record(conn, id, &word, at)?;
+        if word.state() == ConsentState::Refused && row.consent != ConsentState::Refused {
+            let line = NewActivity {
+                contact: Some(id),
+                ..NewActivity::new(
+                    ActivityKind::OptedOut,
+                    format!("{} asked not to be tracked", called(&row)),
+                )
+            };
+            activity::add(conn, at, &line)?;
+        }
+        Ok(Done {})
+    })
 }
 
-/// Not built yet.
-pub fn erase(_engine: &Arc<Engine>, _request: ContactErase) -> Result<ContactEraseResponse> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Returns what to call a contact: their name, or their address.
+pub(crate) fn called(row: &crate::api::ContactRow) -> String {
+    let name = format!("{} {}", row.first_name, row.last_name);
+    match name.trim() {
+        "" => row.email.clone(),
+        name => name.to_owned(),
+    }
 }
 
-/// Not built yet.
-pub fn export(_engine: &Arc<Engine>, _request: ContactExport) -> Result<ContactExportResponse> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Stops all mail to an address, or allows it again.
+pub fn suppress(engine: &Arc<Engine>, request: ContactSuppress) -> Result<Done> {
+    let email: EmailAddress = request.email.parse()?;
+    let reason = request.reason.trim().to_owned();
+    if reason.chars().count() > 200 || reason.chars().any(char::is_control) {
+        return Err(Error::field(
+            "reason",
+            "The reason has line breaks or is longer than 200 characters; make it one short line.",
+        ));
+    }
+    let at = engine.clock.now();
+    engine.write(&[Tag::Contacts], move |conn| {
+        let hash = address_hash(&setting::workspace_key(conn)?, &email.key());
+        if request.suppress {
+            let new = NewSuppression {
+                address_hash: &hash,
+                kind: SuppressionKind::Manual,
+                reason: &reason,
+                message: None,
+            };
+            suppression::add(conn, at, &new)?;
+        } else if !suppression::remove(conn, &hash)? {
+            return Err(Error::new(
+                Code::NotFound,
+                format!("Mail to {email} was not stopped, so there is nothing to lift."),
+            ));
+        }
+        Ok(Done {})
+    })
 }
 
-/// Not built yet.
-pub fn lists(_engine: &Arc<Engine>, _request: ListList) -> Result<ListListResponse> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Erases people in chunks, each of which is whole: a crash in between leaves the others for another try.
+pub fn erase(engine: &Arc<Engine>, request: ContactErase) -> Result<ContactEraseResponse> {
+    let at = engine.clock.now();
+    let mut erased = 0;
+    for ids in request.ids.chunks(ERASE_CHUNK) {
+        let ids = ids.to_vec();
+        // Files first: should the rows stay because of a crash, the erasure can be asked for again.
+        let files = engine.read(|conn| outbox_files(conn, &ids))?;
+        remove_files(engine.workspace.dir(), &files)?;
+        let (n, late) = engine.db.write(Priority::Bulk, move |conn| -> Result<_> {
+            let late = outbox_files(conn, &ids)?;
+            let mut n = 0;
+            for id in ids {
+                n += u32::from(erasure::erase(conn, id)?);
+            }
+            Ok((n, late))
+        })?;
+        // A mail may have gone into the outbox in between.
+        remove_files(engine.workspace.dir(), &late)?;
+        erased += n;
+    }
+    if erased > 0 {
+        let text = match erased {
+            1 => "A contact was erased".to_owned(),
+            n => format!("{n} contacts were erased"),
+        };
+        engine.write(EVERYTHING, move |conn| {
+            Ok(activity::add(
+                conn,
+                at,
+                &NewActivity::new(ActivityKind::Contacts, text),
+            )?)
+        })?;
+        engine.db.checkpoint()?;
+    }
+    Ok(ContactEraseResponse {
+        erased,
+        backups_until: newest_backup(&engine.workspace.backups())
+            .map(|made| made + chrono::TimeDelta::days(BACKUP_DAYS)),
+    })
 }
 
-/// Not built yet.
-pub fn list_save(_engine: &Arc<Engine>, _request: ListSave) -> Result<ListSaved> {
-    Err(Error::new(Code::Internal, "not built yet"))
+const EVERYTHING: &[Tag] = &[
+    Tag::Contacts,
+    Tag::Lists,
+    Tag::Campaigns,
+    Tag::Opens,
+    Tag::Activity,
+    Tag::Outbox,
+];
+
+fn outbox_files(conn: &Conn, ids: &[ContactId]) -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    for id in ids {
+        files.extend(erasure::outbox_files(conn, *id)?);
+    }
+    Ok(files)
 }
 
-/// Not built yet.
-pub fn list_remove(_engine: &Arc<Engine>, _request: ListRemove) -> Result<Done> {
-    Err(Error::new(Code::Internal, "not built yet"))
+fn remove_files(workspace: &Path, files: &[String]) -> Result<()> {
+    for file in files {
+        match std::fs::remove_file(workspace.join(file)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::new(
+                    Code::Storage,
+                    format!(
+                        "Cannot remove {file} from the outbox: {error}. Close programs that use it and erase again."
+                    ),
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Backups carry their time in their name.
+fn newest_backup(folder: &Path) -> Option<Instant> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    entries
+        .filter_map(|entry| {
+            let name = entry.ok()?.file_name();
+            let made = chrono::NaiveDateTime::parse_from_str(name.to_str()?, "casement-%Y%m%dT%H%M%S%3fZ.db")
+                .ok()?;
+            Some(made.and_utc())
+        })
+        .max()
+}
+
+/// Returns everything held about one person.
+pub fn export(engine: &Arc<Engine>, request: ContactExport) -> Result<ContactExportResponse> {
+    let document =
+        engine.read(|conn| erasure::everything(conn, request.id)?.ok_or_else(|| missing(request.id)))?;
+    Ok(ContactExportResponse { document })
+}
+
+/// Returns all lists and the audience's figures.
+pub fn lists(engine: &Arc<Engine>, _request: ListList) -> Result<ListListResponse> {
+    engine.read(|conn| {
+        let (contacts, suppressed, consent) = contact::counts(conn)?;
+        Ok(ListListResponse {
+            lists: list::all(conn)?,
+            contacts,
+            suppressed,
+            consent,
+        })
+    })
+}
+
+/// Adds a list or renames one.
+pub fn list_save(engine: &Arc<Engine>, request: ListSave) -> Result<ListSaved> {
+    let name = list_name(&request.name)?;
+    let at = engine.clock.now();
+    let id = engine.write(&[Tag::Lists, Tag::Contacts], move |conn| {
+        if let Some(holder) = list::by_name(conn, &name)?
+            && Some(holder) != request.id
+        {
+            return Err(Error {
+                code: Code::Conflict,
+                message: format!("There is a list called {name:?} already; choose another name."),
+                field: Some("name".into()),
+            });
+        }
+        match request.id {
+            Some(id) if list::rename(conn, id, &name)? => Ok(id),
+            Some(id) => Err(Error::not_found("list", id)),
+            None => Ok(list::add(conn, &name, false, at)?),
+        }
+    })?;
+    Ok(ListSaved { id })
+}
+
+/// Checks a list's name.
+pub(crate) fn list_name(name: &str) -> Result<String> {
+    let name = name.trim();
+    let wrong = if name.is_empty() {
+        "the list has no name; give it one"
+    } else if name.chars().count() > 120 {
+        "the list's name is longer than 120 characters; shorten it"
+    } else if name.chars().any(char::is_control) {
+        "the list's name contains a line break or another control character; remove it"
+    } else {
+        return Ok(name.to_owned());
+    };
+    Err(Error::field("name", sentence(wrong)))
+}
+
+/// Removes a list; its contacts stay. Refused while a campaign that is yet to be launched names it.
+pub fn list_remove(engine: &Arc<Engine>, request: ListRemove) -> Result<Done> {
+    let id: ListId = request.id;
+    engine.write(&[Tag::Lists, Tag::Contacts], move |conn| {
+        if let Some(campaign) = list::used_by(conn, id)? {
+            return Err(Error::conflict(format!(
+                "The campaign {campaign:?} uses this list. Take it out of that campaign's audience first."
+            )));
+        }
+        if !list::remove(conn, id)? {
+            return Err(Error::not_found("list", id));
+        }
+        Ok(Done {})
+    })
 }

@@ -1,7 +1,8 @@
 //! What the errors of the parts mean to a user.
 
 use crate::api::{Code, Error};
-use crate::domain::contact::AddressError;
+use crate::domain::consent::ConsentError;
+use crate::domain::contact::{AddressError, PersonError};
 use crate::domain::window::WindowError;
 use crate::engine::lock::LockError;
 use crate::store;
@@ -53,6 +54,26 @@ impl From<WindowError> for Error {
 impl From<AddressError> for Error {
     fn from(error: AddressError) -> Self {
         Self::field("email", sentence(&error.to_string()))
+    }
+}
+
+impl From<PersonError> for Error {
+    fn from(error: PersonError) -> Self {
+        let field = match error {
+            PersonError::NameTooLong | PersonError::NameControlCharacter => "name",
+            _ => "fields",
+        };
+        Self::field(field, sentence(&error.to_string()))
+    }
+}
+
+impl From<ConsentError> for Error {
+    fn from(error: ConsentError) -> Self {
+        let field = match error {
+            ConsentError::WordingMissing => "wording",
+            _ => "source",
+        };
+        Self::field(field, sentence(&error.to_string()))
     }
 }
 

@@ -28,6 +28,94 @@ text_enum! {
     }
 }
 
+/// One thing that a person said about tracking, with its proof.
+///
+/// A grant without source and wording cannot be made: it would prove nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsentWord {
+    state: ConsentState,
+    source: String,
+    wording: String,
+}
+
+/// Why a word on tracking cannot be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ConsentError {
+    /// A grant without source.
+    #[error("consent that was granted needs its source: by which way the person said yes")]
+    SourceMissing,
+    /// A grant without wording.
+    #[error("consent that was granted needs its wording: the words that the person agreed to")]
+    WordingMissing,
+    /// Longer than anybody reads.
+    #[error("source or wording is too long; at most 200 and 10,000 characters are kept")]
+    TooLong,
+    /// A NUL or the like.
+    #[error("source or wording contains a control character")]
+    ControlCharacter,
+}
+
+impl ConsentWord {
+    /// Checks a word; a grant needs `source` and `wording`.
+    pub fn new(state: ConsentState, source: &str, wording: &str) -> Result<Self, ConsentError> {
+        let (source, wording) = (source.trim(), wording.trim());
+        if state == ConsentState::Granted && source.is_empty() {
+            return Err(ConsentError::SourceMissing);
+        }
+        if state == ConsentState::Granted && wording.is_empty() {
+            return Err(ConsentError::WordingMissing);
+        }
+        if source.chars().count() > 200 || wording.chars().count() > 10_000 {
+            return Err(ConsentError::TooLong);
+        }
+        let is_bad = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t');
+        if source.chars().any(char::is_control) || wording.chars().any(is_bad) {
+            return Err(ConsentError::ControlCharacter);
+        }
+        Ok(Self {
+            state,
+            source: source.to_owned(),
+            wording: wording.to_owned(),
+        })
+    }
+
+    /// Returns a refusal that came by the way `source`; it needs no more proof than that.
+    pub fn refusal(source: &'static str) -> Self {
+        Self {
+            state: ConsentState::Refused,
+            source: source.to_owned(),
+            wording: String::new(),
+        }
+    }
+
+    /// What was said.
+    pub fn state(&self) -> ConsentState {
+        self.state
+    }
+
+    /// By which way; may be empty unless granted.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The words agreed to; may be empty unless granted.
+    pub fn wording(&self) -> &str {
+        &self.wording
+    }
+
+    /// Tells whether a bulk import with this word changes a person who is `held` now.
+    ///
+    /// An import never overrides what a person said themselves: a refusal stays, and so does a grant unless the
+    /// import brings a refusal.
+    pub fn import_changes(&self, held: ConsentState) -> bool {
+        match (held, self.state) {
+            (ConsentState::Refused, _) | (_, ConsentState::Unknown) => false,
+            (ConsentState::Granted, ConsentState::Granted) => false,
+            (ConsentState::Unknown | ConsentState::Granted, _) => true,
+        }
+    }
+}
+
 /// Decides how one mail may be tracked: the strictest of person and campaign wins.
 ///
 /// The one rule behind planning, rendering, recording and reporting (`docs/privacy.md`).
@@ -103,6 +191,43 @@ mod tests {
                 mode,
                 "{consent} {policy} {campaign}"
             );
+        }
+    }
+
+    #[test]
+    fn a_grant_without_its_proof_cannot_be_made() {
+        use ConsentState::*;
+        assert_eq!(
+            ConsentWord::new(Granted, " ", "yes"),
+            Err(ConsentError::SourceMissing)
+        );
+        assert_eq!(
+            ConsentWord::new(Granted, "form", " "),
+            Err(ConsentError::WordingMissing)
+        );
+        assert!(ConsentWord::new(Granted, "form 2026-03", "You may measure opens").is_ok());
+        assert!(
+            ConsentWord::new(Refused, "", "").is_ok(),
+            "a refusal needs no proof"
+        );
+    }
+
+    #[test]
+    fn an_import_never_overrides_a_refusal() {
+        use ConsentState::*;
+        let word = |state| ConsentWord::new(state, "form", "words").unwrap();
+        for (held, said, changes) in [
+            (Refused, Granted, false),
+            (Refused, Unknown, false),
+            (Refused, Refused, false),
+            (Granted, Refused, true),
+            (Granted, Unknown, false),
+            (Granted, Granted, false),
+            (Unknown, Granted, true),
+            (Unknown, Refused, true),
+            (Unknown, Unknown, false),
+        ] {
+            assert_eq!(word(said).import_changes(held), changes, "{said} over {held}");
         }
     }
 }

@@ -1,5 +1,7 @@
-//! A person, and an address that is safe to put into a mail.
+//! A person, an address that is safe to put into a mail, and why an address gets none.
 
+use super::text_enum;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -75,6 +77,37 @@ impl FromStr for EmailAddress {
     }
 }
 
+text_enum! {
+    /// Why an address gets no mail.
+    SuppressionKind {
+        /// Its owner unsubscribed.
+        Unsubscribed = "unsubscribed",
+        /// The user stopped it.
+        Manual = "manual",
+        /// Mail to it came back for good.
+        Bounced = "bounced",
+        /// Its owner reported a mail as unwanted.
+        Complained = "complained",
+    }
+}
+
+impl SuppressionKind {
+    /// Returns the words to show, with the user's reason where there is one.
+    pub fn describe(self, reason: &str) -> String {
+        let kind = match self {
+            Self::Unsubscribed => "Unsubscribed",
+            Self::Manual => "Stopped by hand",
+            Self::Bounced => "Mail came back",
+            Self::Complained => "Reported a mail as unwanted",
+        };
+        if reason.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}: {reason}")
+        }
+    }
+}
+
 /// Returns `address` with all but its first letter and its domain hidden: `a…@example.org`.
 ///
 /// For pages and logs that others may see.
@@ -86,6 +119,115 @@ pub fn mask(address: &str) -> String {
         ),
         None => "…".to_owned(),
     }
+}
+
+/// What is known of a person beside consent: checked, so that it is safe to keep and to merge into a mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The address.
+    pub email: EmailAddress,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// By merge name; no empty values.
+    pub fields: BTreeMap<String, String>,
+}
+
+/// Why something about a person cannot be kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PersonError {
+    /// The name is too long.
+    #[error("the name is longer than {} characters", Person::NAME_CHARS)]
+    NameTooLong,
+    /// A line break in a name would be a header injection (RFC 5322 §2.2).
+    #[error("the name contains a line break or another control character")]
+    NameControlCharacter,
+    /// No merge name.
+    #[error("{0:?} is not a field's name; use small letters, digits and _, beginning with a letter")]
+    FieldName(String),
+    /// A value is too long.
+    #[error("the value of {0:?} is longer than {max} characters", max = Person::VALUE_CHARS)]
+    ValueTooLong(String),
+    /// A NUL or another character that no text has.
+    #[error("the value of {0:?} contains a control character")]
+    ValueControlCharacter(String),
+    /// Too many fields.
+    #[error("there are {0} fields; a contact has at most {max}", max = Person::FIELDS)]
+    TooManyFields(usize),
+}
+
+impl Person {
+    /// The longest first or last name, in characters.
+    pub const NAME_CHARS: usize = 200;
+    /// The longest value of a field, in characters.
+    pub const VALUE_CHARS: usize = 10_000;
+    /// The most fields of one contact.
+    pub const FIELDS: usize = 100;
+
+    /// Checks and trims what is to be kept of a person; empty fields are dropped.
+    pub fn new(
+        email: EmailAddress,
+        first_name: &str,
+        last_name: &str,
+        fields: BTreeMap<String, String>,
+    ) -> Result<Self, PersonError> {
+        let mut kept = BTreeMap::new();
+        for (name, value) in fields {
+            if !Self::is_field_name(&name) {
+                return Err(PersonError::FieldName(name.chars().take(80).collect()));
+            }
+            let value = field_value(&name, &value)?;
+            if !value.is_empty() {
+                kept.insert(name, value);
+            }
+        }
+        if kept.len() > Self::FIELDS {
+            return Err(PersonError::TooManyFields(kept.len()));
+        }
+        Ok(Self {
+            email,
+            first_name: person_name(first_name)?,
+            last_name: person_name(last_name)?,
+            fields: kept,
+        })
+    }
+
+    /// Tells whether `name` can be a field's: what a merge field can name, and none of the built-in names.
+    pub fn is_field_name(name: &str) -> bool {
+        name.len() <= 64
+            && name.starts_with(|first: char| first.is_ascii_lowercase())
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+            && !["email", "first_name", "last_name"].contains(&name)
+    }
+}
+
+fn person_name(text: &str) -> Result<String, PersonError> {
+    let text = text.trim();
+    if text.chars().any(char::is_control) {
+        return Err(PersonError::NameControlCharacter);
+    }
+    if text.chars().count() > Person::NAME_CHARS {
+        return Err(PersonError::NameTooLong);
+    }
+    Ok(text.to_owned())
+}
+
+fn field_value(name: &str, text: &str) -> Result<String, PersonError> {
+    let text = text.trim();
+    // Line breaks and tabs are fine in a postal address; what builds headers folds them.
+    if text
+        .chars()
+        .any(|letter| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
+    {
+        return Err(PersonError::ValueControlCharacter(name.to_owned()));
+    }
+    if text.chars().count() > Person::VALUE_CHARS {
+        return Err(PersonError::ValueTooLong(name.to_owned()));
+    }
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]
@@ -130,5 +272,47 @@ mod tests {
                 "{text:?}"
             );
         }
+    }
+
+    fn person(first: &str, fields: &[(&str, &str)]) -> Result<Person, PersonError> {
+        let fields = fields
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
+        Person::new("ana@example.org".parse().unwrap(), first, "Li", fields)
+    }
+
+    #[test]
+    fn a_name_that_could_break_a_header_is_refused() {
+        assert_eq!(
+            person("Ana\r\nBcc: x@example.org", &[]),
+            Err(PersonError::NameControlCharacter)
+        );
+        assert_eq!(person(&"x".repeat(201), &[]), Err(PersonError::NameTooLong));
+        assert_eq!(
+            person(" Ana ", &[]).unwrap().first_name,
+            "Ana",
+            "spaces around are dropped"
+        );
+    }
+
+    #[test]
+    fn fields_have_merge_names_and_bounded_values() {
+        for name in ["", "Company", "2024", "first_name", "email", "a-b", "größe"] {
+            assert!(
+                matches!(person("", &[(name, "x")]), Err(PersonError::FieldName(_))),
+                "{name:?} cannot be a merge field"
+            );
+        }
+        assert!(matches!(
+            person("", &[("note", &"x".repeat(10_001))]),
+            Err(PersonError::ValueTooLong(_))
+        ));
+        assert!(matches!(
+            person("", &[("note", "a\0b")]),
+            Err(PersonError::ValueControlCharacter(_))
+        ));
+        let kept = person("", &[("street", "Hill 1\nTown"), ("fax", " ")]).unwrap();
+        assert_eq!(kept.fields.len(), 1, "an empty value is no value");
     }
 }

@@ -7,8 +7,12 @@
 pub mod account;
 pub mod activity;
 pub mod campaign;
+pub mod consent_event;
+pub mod contact;
 pub mod db;
 pub mod due;
+pub mod erasure;
+pub mod list;
 pub mod message;
 pub mod message_event;
 pub mod migrate;
@@ -16,6 +20,7 @@ pub mod outbox_mail;
 pub mod report;
 pub mod route;
 pub mod setting;
+pub mod suppression;
 
 pub use db::{Conn, Db, Priority};
 

@@ -279,4 +279,5 @@ CREATE TABLE outbox_mail (
   message_id  INTEGER UNIQUE REFERENCES message (id) ON DELETE CASCADE,
   test        INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE INDEX outbox_mail_tests ON outbox_mail (to_address COLLATE NOCASE) WHERE test = 1;
 CREATE INDEX outbox_mail_by_campaign ON outbox_mail (campaign_id, id);

@@ -1,0 +1,324 @@
+//! Everything held about one person, over all tables: its export and its end.
+//!
+//! What stays after an erasure identifies nobody without the address itself: the suppression's hash, the
+//! preference token (the link in an old mail must work for ever) and counts.
+
+use super::{Conn, Result, consent_event, contact};
+use crate::ids::ContactId;
+use rusqlite::OptionalExtension;
+use serde_json::{Map, Value, json};
+
+/// Returns everything that is held about a person; `None` where there is no such contact.
+pub fn everything(conn: &Conn, id: ContactId) -> Result<Option<Value>> {
+    let Some(row) = contact::row(conn, id)? else {
+        return Ok(None);
+    };
+    let more = rows(
+        conn,
+        "SELECT revision, mpp_seen_at FROM contact WHERE id = ?1",
+        id,
+    )?;
+    let mut messages = rows(
+        conn,
+        "SELECT m.id, campaign.name AS campaign, campaign.subject, m.email, m.state, m.skip_reason, m.tracking,
+           m.not_tracked, m.queued_at, m.accepted_at, m.reply, m.attempts, m.opted_out_at, m.unsubscribed_at,
+           m.signal, m.first_open_at, m.looks, m.hits, m.machine_hits, m.early, m.late, m.over_cap, m.last_hit_at
+         FROM message m JOIN campaign ON campaign.id = m.campaign_id
+         WHERE m.contact_id = ?1
+         ORDER BY m.id",
+        id,
+    )?;
+    for message in &mut messages {
+        let message_id = ContactId(message["id"].as_i64().unwrap_or_default());
+        let hits = rows(
+            conn,
+            "SELECT at, class, reason, client, user_agent, network, new_look FROM hit
+             WHERE message_id = ?1 ORDER BY at, id",
+            message_id,
+        )?;
+        let events = rows(
+            conn,
+            "SELECT at, kind, reply FROM message_event WHERE message_id = ?1 ORDER BY id",
+            message_id,
+        )?;
+        message["requests"] = Value::Array(hits);
+        message["events"] = Value::Array(events);
+    }
+    let activity = rows(
+        conn,
+        "SELECT at, kind, text FROM activity WHERE contact_id = ?1 ORDER BY id",
+        id,
+    )?;
+    Ok(Some(json!({
+        "contact": row,
+        "fields": contact::fields(conn, id)?,
+        "record": more,
+        "tracking_consent": consent_event::history(conn, id)?,
+        "messages": messages,
+        "activity": activity,
+    })))
+}
+
+/// Reads rows of `sql` as JSON objects: columns by name, times (`…_at`, `at`) as RFC 3339.
+fn rows(conn: &Conn, sql: &str, id: ContactId) -> Result<Vec<Value>> {
+    use rusqlite::types::ValueRef;
+    let mut statement = conn.prepare_cached(sql)?;
+    let names: Vec<String> = statement.column_names().into_iter().map(String::from).collect();
+    let read = statement.query_map([id.0], |row| {
+        let mut object = Map::new();
+        for (index, name) in names.iter().enumerate() {
+            let value = match row.get_ref(index)? {
+                ValueRef::Integer(n) if name == "at" || name.ends_with("_at") => {
+                    json!(crate::clock::from_millis(n))
+                }
+                ValueRef::Integer(n) => json!(n),
+                ValueRef::Text(text) => json!(String::from_utf8_lossy(text)),
+                ValueRef::Real(x) => json!(x),
+                ValueRef::Null | ValueRef::Blob(_) => Value::Null,
+            };
+            object.insert(name.clone(), value);
+        }
+        Ok(Value::Object(object))
+    })?;
+    Ok(read.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Returns the files of a person's mails in the embedded outbox, relative to the workspace.
+pub fn outbox_files(conn: &Conn, id: ContactId) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT path FROM outbox_mail WHERE id IN ({OUTBOX_MAILS})"
+    ))?;
+    let paths = statement.query_map([id.0], |row| row.get(0))?;
+    Ok(paths.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Their mails, and test mails to their address.
+const OUTBOX_MAILS: &str =
+    "SELECT o.id FROM outbox_mail o JOIN message m ON m.id = o.message_id WHERE m.contact_id = ?1
+    UNION ALL
+    SELECT id FROM outbox_mail
+    WHERE test = 1 AND to_address = (SELECT email FROM contact WHERE id = ?1) COLLATE NOCASE";
+
+/// Erases a person; tells whether there was such a contact. Their outbox files are the caller's to remove.
+///
+/// Mail that has not left is cancelled. The mails that did leave are counted as not tracked from now on, so
+/// that the person is in no part of any rate.
+pub fn erase(conn: &Conn, id: ContactId) -> Result<bool> {
+    let hash: Option<Vec<u8>> = conn
+        .prepare_cached("SELECT address_hash FROM contact WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    let Some(hash) = hash else {
+        return Ok(false);
+    };
+    take_out_of_hourly(conn, id)?;
+    for sql in [
+        &*format!("DELETE FROM outbox_mail WHERE id IN ({OUTBOX_MAILS})"),
+        "DELETE FROM hit WHERE message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
+        "DELETE FROM activity WHERE contact_id = ?1
+            OR message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
+        // Servers like to repeat the address in their answer.
+        "UPDATE message_event SET reply = '' WHERE message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
+        "UPDATE message SET state = 'cancelled', skip_reason = 'erased', next_attempt_at = NULL
+         WHERE contact_id = ?1 AND state IN ('planned', 'queued', 'deferred')",
+        "UPDATE message
+         SET contact_id = NULL, email = '', reply = '', pixel_token = NULL, tracking = 'none',
+             not_tracked = 'erased', signal = 'no_signal', first_open_at = NULL, looks = 0, hits = 0,
+             machine_hits = 0, early = 0, late = 0, over_cap = 0, last_hit_at = NULL, contact_revision = 0
+         WHERE contact_id = ?1",
+        "DELETE FROM contact WHERE id = ?1",
+    ] {
+        conn.prepare_cached(sql)?.execute([id.0])?;
+    }
+    conn.prepare_cached("UPDATE suppression SET reason = '' WHERE address_hash = ?1")?
+        .execute([hash])?;
+    Ok(true)
+}
+
+/// Takes a person's looks out of the hourly counts, so that a chart agrees with its rate.
+fn take_out_of_hourly(conn: &Conn, id: ContactId) -> Result<()> {
+    for sql in [
+        "UPDATE hourly SET n = hourly.n - gone.n
+         FROM (SELECT m.campaign_id, hit.at / 3600000 AS hour, hit.class, count(*) AS n
+               FROM message m JOIN hit ON hit.message_id = m.id
+               WHERE m.contact_id = ?1 AND hit.new_look = 1
+               GROUP BY 1, 2, 3) AS gone
+         WHERE hourly.campaign_id = gone.campaign_id AND hourly.hour = gone.hour AND hourly.class = gone.class",
+        "UPDATE hourly SET n = hourly.n - gone.n
+         FROM (SELECT campaign_id, first_open_at / 3600000 AS hour, count(*) AS n
+               FROM message WHERE contact_id = ?1 AND first_open_at IS NOT NULL
+               GROUP BY 1, 2) AS gone
+         WHERE hourly.campaign_id = gone.campaign_id AND hourly.hour = gone.hour AND hourly.class = 'first_open'",
+    ] {
+        conn.prepare_cached(sql)?.execute([id.0])?;
+    }
+    conn.prepare_cached(
+        "DELETE FROM hourly
+         WHERE n <= 0 AND campaign_id IN (SELECT campaign_id FROM message WHERE contact_id = ?1)",
+    )?
+    .execute([id.0])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::from_millis;
+    use crate::domain::consent::{ConsentState, ConsentWord};
+    use crate::domain::contact::Person;
+    use crate::domain::message::NotTrackedReason;
+    use crate::ids::CampaignId;
+    use crate::store::contact::Adding;
+    use crate::store::db::testing;
+    use crate::store::report;
+    use std::collections::BTreeMap;
+
+    /// Ana with a mail that was looked at, one that waits, a refusal and traces in every table; and Bo.
+    fn workspace() -> (Conn, ContactId) {
+        let conn = testing::memory();
+        let word = ConsentWord::new(ConsentState::Granted, "form", "You may measure opens").unwrap();
+        let adding = Adding {
+            key: &[7; 32],
+            at: from_millis(0),
+            sample: false,
+            consent: Some(&word),
+        };
+        let mut ids = Vec::new();
+        for email in ["ana@example.org", "bo@example.org"] {
+            let fields = BTreeMap::from([("town".to_owned(), "Ulm".to_owned())]);
+            let person = Person::new(email.parse().unwrap(), "Ana", "Li", fields).unwrap();
+            ids.push(contact::add(&conn, &person, &adding).unwrap().unwrap());
+        }
+        conn.execute_batch(
+            "INSERT INTO campaign (id, name, document, created_at, updated_at, launched_at)
+             VALUES (1, 'Spring', '{}', 0, 0, 5);
+             INSERT INTO message (id, campaign_id, contact_id, email, address_hash, state, tracking, pixel_token,
+               preference_token, reply, signal, first_open_at, looks, hits)
+             VALUES (1, 1, 1, 'ana@example.org', x'01', 'accepted', 'personal', x'aa', x'a1', '250 <ana@example.org> ok',
+                     'human', 7200000, 1, 2),
+                    (2, 1, 1, 'ana@example.org', x'01', 'queued', 'personal', x'ab', x'a2', '', 'no_signal', NULL, 0, 0),
+                    (3, 1, 2, 'bo@example.org', x'02', 'accepted', 'personal', x'ac', x'a3', '', 'human', 7200001, 1, 1);
+             INSERT INTO hit (message_id, at, class, reason, rule_version, user_agent, client_hash, new_look)
+             VALUES (1, 7200000, 'human_direct', 'browser', 1, 'Firefox', x'01', 1),
+                    (1, 7200500, 'human_direct', 'browser', 1, 'Firefox', x'01', 0),
+                    (3, 7200001, 'human_direct', 'browser', 1, 'Firefox', x'02', 1);
+             INSERT INTO hourly VALUES (1, 2, 'human_direct', 2), (1, 2, 'first_open', 2);
+             INSERT INTO message_event (message_id, at, kind, reply) VALUES (1, 6, 'accepted', '250 <ana@example.org> ok');
+             INSERT INTO activity (at, kind, text, message_id, contact_id)
+             VALUES (7, 'look', 'ana@example.org looked', 1, 1), (8, 'look', 'ana@example.org looked', 1, NULL);
+             INSERT INTO outbox_mail (at, to_address, subject, path, message_id, test)
+             VALUES (1, 'ana@example.org', 's', 'outbox/1.eml', 1, 0), (2, 'ANA@example.org', 's', 'outbox/t.eml', NULL, 1),
+                    (3, 'bo@example.org', 's', 'outbox/3.eml', 3, 0);
+             INSERT INTO suppression (address_hash, kind, reason, at)
+             SELECT address_hash, 'manual', 'ana@example.org called', 9 FROM contact WHERE id = 1;",
+        )
+        .unwrap();
+        (conn, ids[0])
+    }
+
+    /// Tells whether any column of any table holds `text`.
+    fn is_anywhere(conn: &Conn, text: &str) -> Option<String> {
+        let tables: Vec<String> = {
+            let mut statement = conn
+                .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+                .unwrap();
+            let names = statement.query_map([], |row| row.get(0)).unwrap();
+            names.map(rusqlite::Result::unwrap).collect()
+        };
+        tables.into_iter().find(|table| {
+            let mut statement = conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
+            let columns = statement.column_count();
+            let mut rows = statement.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                for column in 0..columns {
+                    if format!(
+                        "{:?}",
+                        row.get_ref(column).unwrap().as_str_or_null().unwrap_or_default()
+                    )
+                    .to_lowercase()
+                    .contains(text)
+                    {
+                        return true;
+                    }
+                }
+            }
+            false
+        })
+    }
+
+    #[test]
+    fn an_erased_person_is_in_no_table() {
+        let (conn, ana) = workspace();
+        assert_eq!(
+            outbox_files(&conn, ana).unwrap(),
+            ["outbox/1.eml", "outbox/t.eml"],
+            "their mails and the test mails to them"
+        );
+        assert!(erase(&conn, ana).unwrap());
+        assert_eq!(is_anywhere(&conn, "ana@"), None, "the address is in no table");
+        let count = |sql: &str| -> i64 { conn.query_row(sql, [], |row| row.get(0)).unwrap() };
+        assert_eq!(count("SELECT count(*) FROM hit WHERE message_id = 1"), 0);
+        assert_eq!(
+            count("SELECT count(*) FROM consent_event WHERE contact_id = 1"),
+            0
+        );
+        assert_eq!(count("SELECT count(*) FROM activity"), 0);
+        assert_eq!(
+            count("SELECT count(*) FROM outbox_mail"),
+            1,
+            "another's mail stays"
+        );
+        assert_eq!(count("SELECT count(*) FROM suppression"), 1, "the hash stays");
+        assert_eq!(
+            count(
+                "SELECT count(*) FROM message WHERE preference_token IN (x'a1', x'a2') AND contact_id IS NULL"
+            ),
+            2,
+            "the link in an old mail works for ever"
+        );
+        assert_eq!(
+            count("SELECT count(*) FROM message WHERE id = 2 AND state = 'cancelled'"),
+            1,
+            "mail that has not left never will"
+        );
+        assert!(!erase(&conn, ana).unwrap(), "there is nobody left to erase");
+    }
+
+    #[test]
+    fn an_erased_person_is_in_no_part_of_a_rate() {
+        let (conn, ana) = workspace();
+        erase(&conn, ana).unwrap();
+        let parts = report::rate_parts(&conn, CampaignId(1)).unwrap();
+        assert_eq!((parts.accepted, parts.tracked, parts.confirmed), (2, 1, 1));
+        assert_eq!(parts.not_tracked.by_reason[&NotTrackedReason::Erased], 1);
+        let hourly: i64 = conn
+            .query_row("SELECT sum(n) FROM hourly", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(
+            hourly, 2,
+            "the chart holds the other person's look and first open alone"
+        );
+    }
+
+    #[test]
+    fn an_export_holds_what_is_held() {
+        let (conn, ana) = workspace();
+        let document = everything(&conn, ana).unwrap().unwrap();
+        assert_eq!(document["contact"]["email"], "ana@example.org");
+        assert_eq!(document["fields"]["town"], "Ulm");
+        assert_eq!(
+            document["tracking_consent"][0]["wording"], "You may measure opens",
+            "who, when, to which words"
+        );
+        assert_eq!(document["messages"][0]["campaign"], "Spring");
+        assert_eq!(document["messages"][0]["requests"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            document["messages"][0]["requests"][0]["at"],
+            "1970-01-01T02:00:00Z"
+        );
+        assert_eq!(
+            document["contact"]["suppressed"],
+            "Stopped by hand: ana@example.org called"
+        );
+    }
+}
