@@ -1,5 +1,6 @@
 //! Finds the workspace's engine, or becomes it.
 
+use crate::machine;
 use anyhow::{Context, Result};
 use casement_core::api::{self, Code, EngineHost, Job, JobState};
 use casement_core::app::engine::{Engine, EngineOptions};
@@ -24,10 +25,7 @@ pub enum Access {
 pub fn workspace(given: Option<PathBuf>) -> Result<PathBuf> {
     match given {
         Some(dir) => Ok(dir),
-        None => Ok(directories::ProjectDirs::from("app", "", "casement")
-            .context("this system names no folder for app data; say --workspace DIR")?
-            .data_dir()
-            .to_owned()),
+        None => machine::workspace().context("this system names no folder for app data; say --workspace DIR"),
     }
 }
 
@@ -37,8 +35,8 @@ pub fn engine(workspace: &Path, entropy: Arc<dyn Entropy>) -> api::Result<Arc<En
         workspace: workspace.to_owned(),
         clock: Arc::new(SystemClock),
         entropy,
-        keys: crate::run::key_store(),
-        zone: crate::run::zone(),
+        keys: machine::key_store(),
+        zone: machine::zone(),
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;
     Ok(engine)

@@ -7,6 +7,8 @@
 mod access;
 mod args;
 mod demo;
+#[path = "../machine.rs"]
+mod machine;
 mod print;
 mod run;
 mod serve;

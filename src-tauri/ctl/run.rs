@@ -6,26 +6,10 @@ use crate::{demo, print, serve};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{self, Code, Preflight, Report, SendingStatus};
 use casement_core::engine::socket;
-use casement_core::secrets::KeyStore;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
-
-/// Returns the key store of this computer.
-pub fn key_store() -> Arc<dyn KeyStore> {
-    Arc::new(casement_core::secrets::SystemKeyStore::new(
-        directories::ProjectDirs::from("app", "", "casement")
-            .map(|dirs| dirs.config_dir().to_owned())
-            .unwrap_or_else(std::env::temp_dir),
-    ))
-}
-
-/// Returns the IANA name of this computer's time zone.
-pub fn zone() -> String {
-    iana_time_zone::get_timezone().unwrap_or_else(|_| "UTC".to_owned())
-}
 
 struct Session {
     access: Access,
@@ -365,7 +349,7 @@ impl Session {
                         None => json!({ "days": days }),
                     },
                     (None, Some(from), Some(until)) => {
-                        json!({ "from": from, "until": until, "zone": zone.unwrap_or_else(self::zone) })
+                        json!({ "from": from, "until": until, "zone": zone.unwrap_or_else(crate::machine::zone) })
                     }
                     _ => bail!("say --days N, or --from and --until"),
                 };

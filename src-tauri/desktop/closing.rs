@@ -18,7 +18,10 @@ pub struct Closing(AtomicBool);
 /// Takes the events that end an app, and ends it in its own order.
 pub fn on_event(app: &AppHandle, event: &RunEvent) {
     match event {
-        RunEvent::WindowEvent { event: WindowEvent::CloseRequested { api, .. }, .. } => {
+        RunEvent::WindowEvent {
+            event: WindowEvent::CloseRequested { api, .. },
+            ..
+        } => {
             api.prevent_close();
             begin(app);
         }
@@ -37,7 +40,9 @@ fn begin(app: &AppHandle) {
         return;
     }
     let worker = app.clone();
-    let started = std::thread::Builder::new().name("casement-closing".into()).spawn(move || close(&worker));
+    let started = std::thread::Builder::new()
+        .name("casement-closing".into())
+        .spawn(move || close(&worker));
     if started.is_err() {
         // Without a thread there is nobody to wait: the ledger is made for that.
         app.exit(0);
@@ -72,7 +77,11 @@ fn campaigns_being_sent(engine: &Arc<Engine>) -> Vec<String> {
 }
 
 fn may_stop(app: &AppHandle, sending: &[String]) -> bool {
-    let names = sending.iter().map(|name| format!("“{name}”")).collect::<Vec<_>>().join(", ");
+    let names = sending
+        .iter()
+        .map(|name| format!("“{name}”"))
+        .collect::<Vec<_>>()
+        .join(", ");
     app.dialog()
         .message(format!(
             "{names} is being sent. If you close now, the mail in hand is finished, and the rest goes out when \

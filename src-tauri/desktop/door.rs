@@ -29,20 +29,22 @@ impl Door {
         open: impl FnOnce() -> api::Result<Arc<Engine>> + Send + 'static,
     ) -> std::io::Result<()> {
         let door = self.clone();
-        std::thread::Builder::new().name("casement-door".into()).spawn(move || {
-            let opened = door.0.get_or_init(open);
-            match opened {
-                Ok(engine) => {
-                    // Ends when the engine shuts down and with it the channel.
-                    for event in engine.subscribe() {
-                        if let Err(error) = app.emit(EVENT, event) {
-                            tracing::warn!("the window did not take an event: {error}");
+        std::thread::Builder::new()
+            .name("casement-door".into())
+            .spawn(move || {
+                let opened = door.0.get_or_init(open);
+                match opened {
+                    Ok(engine) => {
+                        // Ends when the engine shuts down and with it the channel.
+                        for event in engine.subscribe() {
+                            if let Err(error) = app.emit(EVENT, event) {
+                                tracing::warn!("the window did not take an event: {error}");
+                            }
                         }
                     }
+                    Err(error) => tracing::error!("the workspace cannot be opened: {error}"),
                 }
-                Err(error) => tracing::error!("the workspace cannot be opened: {error}"),
-            }
-        })?;
+            })?;
         Ok(())
     }
 

@@ -29,12 +29,18 @@ fn leads(url: &Url, dev_server: Option<&Url>) -> Leads {
 
 /// The plugin that asks at every navigation.
 pub fn plugin() -> TauriPlugin<Wry> {
-    tauri::plugin::Builder::new("casement-links").on_navigation(on_navigation).build()
+    tauri::plugin::Builder::new("casement-links")
+        .on_navigation(on_navigation)
+        .build()
 }
 
 fn on_navigation(webview: &Webview, url: &Url) -> bool {
     let app = webview.app_handle();
-    let dev_server = if tauri::is_dev() { app.config().build.dev_url.as_ref() } else { None };
+    let dev_server = if tauri::is_dev() {
+        app.config().build.dev_url.as_ref()
+    } else {
+        None
+    };
     match leads(url, dev_server) {
         Leads::Here => true,
         Leads::Out => {

@@ -1,10 +1,7 @@
-//! What the core may not ask this computer itself: the arguments, the environment, the home folder, the
-//! time zone.
+//! What can be typed behind `casement`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-
-use directories::ProjectDirs;
 
 /// How the window is called from a terminal.
 pub const USAGE: &str = "usage: casement [--workspace DIR]\n\n\
@@ -37,7 +34,11 @@ pub fn read_arguments(
         } else if text == "--version" || text == "-V" {
             return Ok(Wish::Version);
         } else if text == "--workspace" {
-            workspace = Some(args.next().map(PathBuf::from).ok_or("--workspace wants a folder")?);
+            workspace = Some(
+                args.next()
+                    .map(PathBuf::from)
+                    .ok_or("--workspace wants a folder")?,
+            );
         } else if let Some(folder) = text.strip_prefix("--workspace=") {
             workspace = Some(PathBuf::from(folder));
         } else {
@@ -45,32 +46,6 @@ pub fn read_arguments(
         }
     }
     Ok(Wish::Window(workspace))
-}
-
-/// The folders of this user that Casement uses, as the platform wants them.
-pub struct Folders(ProjectDirs);
-
-impl Folders {
-    /// Returns them, or `None` where this user has no home.
-    pub fn of_this_user() -> Option<Folders> {
-        ProjectDirs::from("app", "casement", "Casement").map(Folders)
-    }
-
-    /// The workspace: `~/.local/share/casement/workspace` on Linux. Never a folder that roams or syncs.
-    pub fn workspace(&self) -> PathBuf {
-        self.0.data_local_dir().join("workspace")
-    }
-
-    /// Where secrets go if there is no keychain: `~/.config/casement/secrets.json` on Linux. Outside every
-    /// workspace, so that a copied workspace carries no password.
-    pub fn secrets(&self) -> PathBuf {
-        self.0.config_local_dir().join("secrets.json")
-    }
-}
-
-/// The IANA name of this computer's time zone; `UTC` where it cannot be told.
-pub fn zone() -> String {
-    iana_time_zone::get_timezone().unwrap_or_else(|_| "UTC".to_owned())
 }
 
 #[cfg(test)]
@@ -85,7 +60,11 @@ mod tests {
     fn an_argument_goes_before_the_environment_and_that_before_the_default() {
         let window = |folder: &str| Ok(Wish::Window(Some(PathBuf::from(folder))));
         assert_eq!(read(&[], None), Ok(Wish::Window(None)));
-        assert_eq!(read(&[], Some("")), Ok(Wish::Window(None)), "an empty variable is none");
+        assert_eq!(
+            read(&[], Some("")),
+            Ok(Wish::Window(None)),
+            "an empty variable is none"
+        );
         assert_eq!(read(&[], Some("/env")), window("/env"));
         assert_eq!(read(&["--workspace", "/arg"], Some("/env")), window("/arg"));
         assert_eq!(read(&["--workspace=/arg"], Some("/env")), window("/arg"));
@@ -93,8 +72,14 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_named() {
-        assert_eq!(read(&["--workspace"], None), Err("--workspace wants a folder".to_owned()));
+        assert_eq!(
+            read(&["--workspace"], None),
+            Err("--workspace wants a folder".to_owned())
+        );
         let error = read(&["mails.csv"], None).expect_err("a file is no argument");
-        assert!(error.contains("mails.csv"), "the error names the argument: {error}");
+        assert!(
+            error.contains("mails.csv"),
+            "the error names the argument: {error}"
+        );
     }
 }

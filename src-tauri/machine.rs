@@ -1,0 +1,36 @@
+//! What the core may not ask this computer itself: its user's folders and its time zone.
+//!
+//! Both binaries include this file, so that `casementctl` finds the workspace that the window made.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use casement_core::secrets::{KeyStore, SystemKeyStore};
+use directories::ProjectDirs;
+
+/// Returns this user's workspace, `~/.local/share/casement/workspace` on Linux, or `None` without a home.
+///
+/// On Windows it is not in the folder that roams from computer to computer.
+pub fn workspace() -> Option<PathBuf> {
+    folders().map(|folders| folders.data_local_dir().join("workspace"))
+}
+
+/// The accounts' secrets: the keychain, and a file where there is none, such as in `~/.config/casement`.
+///
+/// The file lies outside the workspace, so that a copied workspace carries no password. Someone without a home
+/// (a service in a container) gets it in the folder for temporary files.
+pub fn key_store() -> Arc<dyn KeyStore> {
+    let folder = folders().map_or_else(std::env::temp_dir, |folders| {
+        folders.config_local_dir().to_owned()
+    });
+    Arc::new(SystemKeyStore::new(folder))
+}
+
+/// Returns the IANA name of this computer's time zone; `UTC` where it cannot be told.
+pub fn zone() -> String {
+    iana_time_zone::get_timezone().unwrap_or_else(|_| "UTC".to_owned())
+}
+
+fn folders() -> Option<ProjectDirs> {
+    ProjectDirs::from("app", "", "casement")
+}
