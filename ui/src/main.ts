@@ -2,6 +2,7 @@
 import "@fontsource-variable/inter/opsz.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
+import "./styles/floating.css";
 import { mount } from "svelte";
 import App from "./App.svelte";
 import { connect } from "$lib/backend/backend";

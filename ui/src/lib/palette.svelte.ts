@@ -1,5 +1,5 @@
 /** What Ctrl/Cmd-K offers: places always, and whatever the page shown can do. */
-import type { Component } from "svelte";
+import { untrack, type Component } from "svelte";
 import type { LucideProps } from "@lucide/svelte";
 
 export interface Action {
@@ -31,7 +31,8 @@ export const palette = {
   },
   /** Offers actions until the returned function is called; use it as an effect. */
   offer(actions: readonly Action[]): () => void {
-    registered = [...registered, actions];
+    // Untracked: the effect that offers must not run again because something was offered.
+    registered = [...untrack(() => registered), actions];
     return () => {
       registered = registered.filter((each) => each !== actions);
     };
