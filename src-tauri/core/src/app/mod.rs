@@ -16,6 +16,8 @@ pub mod jobs;
 pub mod launch;
 pub mod outbox;
 pub mod reach;
+pub mod readers;
+pub mod rehearsal;
 pub mod report;
 pub mod sample;
 pub mod sending;

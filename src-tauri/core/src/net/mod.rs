@@ -1,1 +1,3 @@
-//! net
+//! Outgoing connections other than mail.
+
+pub mod http;
