@@ -31,6 +31,26 @@ pub fn zone() -> String {
     iana_time_zone::get_timezone().unwrap_or_else(|_| "UTC".to_owned())
 }
 
+/// Returns the root certificates in the PEM file that `CASEMENT_EXTRA_ROOT_PEM` names, for a mail server with a
+/// certificate of one's own.
+///
+/// A file that cannot be read is reported and left out: the test of the account then says what it misses.
+pub fn extra_roots() -> Vec<Vec<u8>> {
+    let Some(path) = std::env::var_os("CASEMENT_EXTRA_ROOT_PEM") else {
+        return Vec::new();
+    };
+    match std::fs::read(&path) {
+        Ok(pem) => vec![pem],
+        Err(error) => {
+            tracing::warn!(
+                "the root certificate {} cannot be read: {error}",
+                PathBuf::from(path).display()
+            );
+            Vec::new()
+        }
+    }
+}
+
 fn folders() -> Option<ProjectDirs> {
     ProjectDirs::from("app", "", "casement")
 }

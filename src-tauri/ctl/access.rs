@@ -37,6 +37,7 @@ pub fn engine(workspace: &Path, entropy: Arc<dyn Entropy>) -> api::Result<Arc<En
         entropy,
         keys: machine::key_store(),
         zone: machine::zone(),
+        extra_roots: machine::extra_roots(),
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;
     Ok(engine)

@@ -108,6 +108,7 @@ fn open_engine(workspace: Option<PathBuf>) -> api::Result<Arc<Engine>> {
         entropy: Arc::new(SystemEntropy),
         keys: machine::key_store(),
         zone: machine::zone(),
+        extra_roots: machine::extra_roots(),
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;
     sending::start(&engine);

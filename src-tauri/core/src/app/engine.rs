@@ -27,6 +27,8 @@ pub struct EngineOptions {
     pub keys: Arc<dyn KeyStore>,
     /// IANA name of this computer's time zone, for new workspaces; `UTC` where it is not known.
     pub zone: String,
+    /// PEM texts of root certificates to trust for mail servers, besides this computer's.
+    pub extra_roots: Vec<Vec<u8>>,
 }
 
 /// One open workspace.
@@ -37,6 +39,7 @@ pub struct Engine {
     pub(crate) keys: Arc<dyn KeyStore>,
     pub(crate) workspace: Workspace,
     pub(crate) zone: String,
+    pub(crate) extra_roots: Vec<Vec<u8>>,
     /// The listener, while it runs.
     pub(crate) listener: Mutex<Option<super::tracking::Running>>,
     /// The dispatcher, while it runs.
@@ -78,6 +81,7 @@ impl Engine {
             keys: options.keys,
             workspace,
             zone: options.zone,
+            extra_roots: options.extra_roots,
             listener: Mutex::default(),
             sender: Mutex::default(),
             jobs,

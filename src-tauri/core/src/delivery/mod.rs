@@ -6,5 +6,6 @@
 
 pub mod breaker;
 pub mod pace;
+pub mod plan;
 pub mod retry;
 pub mod transport;

@@ -69,6 +69,14 @@ impl KeyStore for FileStore {
     fn remove(&self, _place: Place, name: &str) -> Result<(), KeyStoreError> {
         FileStore::remove(self, name)
     }
+
+    fn note(&self, _place: Place) -> String {
+        format!(
+            "There is no keychain here, so the password is kept unencrypted in {}, a file that only your user can \
+             read.",
+            self.path().display()
+        )
+    }
 }
 
 impl FileStore {

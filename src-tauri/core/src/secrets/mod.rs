@@ -72,6 +72,16 @@ pub trait KeyStore: Send + Sync {
     fn get(&self, place: Place, name: &str) -> Result<Secret, KeyStoreError>;
     /// Forgets it; nothing happens where there is none.
     fn remove(&self, place: Place, name: &str) -> Result<(), KeyStoreError>;
+    /// Says in one sentence where a secret at `place` is kept, to be shown to its owner.
+    fn note(&self, place: Place) -> String {
+        match place {
+            Place::Keychain => "The password is kept in this computer's keychain.",
+            Place::File => {
+                "There is no keychain here, so the password is kept in a file that only your user can read."
+            }
+        }
+        .to_owned()
+    }
 }
 
 /// The keychain of this computer, and a file where it has none.
@@ -111,6 +121,13 @@ impl KeyStore for SystemKeyStore {
         match place {
             Place::Keychain => keychain::remove(name),
             Place::File => self.file.remove(name),
+        }
+    }
+
+    fn note(&self, place: Place) -> String {
+        match place {
+            Place::Keychain => "The password is kept in this computer's keychain.".to_owned(),
+            Place::File => self.file.note(place),
         }
     }
 }
