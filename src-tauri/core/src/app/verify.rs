@@ -1,10 +1,16 @@
 //! Checks of the database and its invariants.
 
 use super::engine::Engine;
-use crate::api::{Code, Error, Result, Verify, VerifyResponse};
+use crate::api::{Result, Verify, VerifyResponse};
+use crate::store::check;
 use std::sync::Arc;
 
-/// Not built yet.
-pub fn verify(_engine: &Arc<Engine>, _request: Verify) -> Result<VerifyResponse> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Checks the file, the ledger and the rollups; changes nothing.
+pub fn verify(engine: &Arc<Engine>, _request: Verify) -> Result<VerifyResponse> {
+    let (checked, breaches) = engine.read(|conn| Ok(check::check(conn)?))?;
+    Ok(VerifyResponse {
+        ok: breaches.is_empty(),
+        breaches,
+        checked,
+    })
 }

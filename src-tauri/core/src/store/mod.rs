@@ -7,6 +7,7 @@
 pub mod account;
 pub mod activity;
 pub mod campaign;
+pub mod check;
 pub mod consent_event;
 pub mod contact;
 pub mod db;

@@ -1,0 +1,76 @@
+//! What must hold in every workspace: SQLite's own checks, and the ledger's invariants.
+
+use super::{Conn, Result};
+
+/// A question whose answer must be 0, and the sentence for any other.
+const LEDGER: &[(&str, &str)] = &[
+    (
+        "SELECT count(*) FROM message WHERE tracking = 'personal' AND state = 'accepted'
+           AND pixel_token IS NULL AND opted_out_at IS NULL AND contact_id IS NOT NULL",
+        "tracked messages have no pixel token",
+    ),
+    (
+        "SELECT count(*) FROM message WHERE tracking <> 'personal' AND not_tracked IS NULL",
+        "untracked messages do not say why",
+    ),
+    (
+        "SELECT count(*) FROM message WHERE state = 'accepted' AND accepted_at IS NULL",
+        "accepted messages have no time of acceptance",
+    ),
+    (
+        "SELECT count(*) FROM message WHERE state = 'skipped' AND skip_reason IS NULL",
+        "skipped messages do not say why",
+    ),
+    (
+        "SELECT count(*) FROM message JOIN campaign ON campaign.id = message.campaign_id
+         WHERE campaign.state IN ('draft', 'preparing', 'prepared') AND message.state NOT IN ('planned', 'skipped')",
+        "messages of campaigns that were not launched have left the plan",
+    ),
+    (
+        "SELECT count(*) FROM (SELECT 1 FROM message WHERE contact_id IS NOT NULL
+           GROUP BY campaign_id, contact_id HAVING count(*) > 1)",
+        "people stand in one campaign's ledger more than once",
+    ),
+    (
+        "SELECT count(*) FROM campaign WHERE state IN ('running', 'paused', 'finished')
+           AND (opens_from IS NULL OR opens_until IS NULL OR opens_until <= opens_from)",
+        "launched campaigns have no valid window",
+    ),
+    (
+        "SELECT count(*) FROM contact WHERE consent <> coalesce((SELECT state FROM consent_event
+           WHERE contact_id = contact.id ORDER BY id DESC LIMIT 1), 'unknown')",
+        "contacts' consent is not the last word of its history",
+    ),
+];
+
+/// Checks everything; returns what was checked, with counts, and a sentence for each breach.
+pub fn check(conn: &Conn) -> Result<(Vec<String>, Vec<String>)> {
+    let mut checked = Vec::new();
+    let mut breaches = Vec::new();
+    let mut integrity = conn.prepare("PRAGMA integrity_check(20)")?;
+    for line in integrity.query_map([], |row| row.get::<_, String>(0))? {
+        let line = line?;
+        if line != "ok" {
+            breaches.push(format!("The database file is damaged: {line}."));
+        }
+    }
+    let mut dangling = conn.prepare("PRAGMA foreign_key_check")?;
+    let dangling = dangling
+        .query_map([], |row| row.get::<_, String>(0))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    for table in dangling {
+        breaches.push(format!("A row of {table} points to nothing."));
+    }
+    for table in ["contact", "campaign", "message", "hit", "suppression"] {
+        let n: i64 = conn.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
+        checked.push(format!("{n} rows of {table}"));
+    }
+    for (sql, sentence) in LEDGER {
+        let n: i64 = conn.query_row(sql, [], |row| row.get(0))?;
+        if n > 0 {
+            breaches.push(format!("{n} {sentence}."));
+        }
+    }
+    checked.push(format!("{} rules of the ledger", LEDGER.len()));
+    Ok((checked, breaches))
+}
