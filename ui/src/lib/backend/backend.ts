@@ -33,7 +33,7 @@ export class CallError extends Error {
   readonly field: string | undefined;
 
   constructor(wire: { code: string; message: string; field?: string | null | undefined }) {
-    super(wire.message);
+    super(sentence(wire.message));
     this.name = "CallError";
     this.code = wire.code;
     this.field = wire.field ?? undefined;
@@ -50,6 +50,13 @@ export class CallError extends Error {
     const message = thrown instanceof Error ? thrown.message : String(thrown);
     return new CallError({ code: "host", message: `The window cannot reach its engine: ${message}` });
   }
+}
+
+/** The core's errors end without a period and begin in lower case, as errors are chained; the window shows sentences. */
+function sentence(message: string): string {
+  const text = message.trim();
+  if (text === "") return text;
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
 }
 
 let host: Backend | undefined;
