@@ -28,6 +28,7 @@ pub fn demo(options: &Demo, json: bool, quiet: bool) -> Result<ExitCode> {
         entropy: Arc::new(SeededEntropy::new(options.seed)),
         keys: machine::key_store(),
         zone: machine::zone(),
+        extra_roots: Vec::new(),
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;
     let played = play(options, &place, &engine, &clock, quiet || json);
@@ -81,7 +82,8 @@ fn play(
     say("sending into the practice outbox".into());
     let campaign = rehearsal.send(&SPRING)?;
     say("readers fetch their pixels over HTTP".into());
-    rehearsal.read(campaign, SystemClock.now(), |done, total| {
+    rehearsal.read(campaign)?;
+    rehearsal.play(SystemClock.now(), |done, total| {
         if done > 0 && done % 500 == 0 {
             say(format!("{done} of {total}"));
         }

@@ -31,6 +31,20 @@ pub struct EngineOptions {
     pub extra_roots: Vec<Vec<u8>>,
 }
 
+impl EngineOptions {
+    /// Returns the options under which `engine` runs, to open another workspace beside it.
+    pub(crate) fn like(engine: &Engine) -> Self {
+        Self {
+            workspace: engine.workspace.dir().to_owned(),
+            clock: engine.clock.clone(),
+            entropy: engine.entropy.clone(),
+            keys: engine.keys.clone(),
+            zone: engine.zone.clone(),
+            extra_roots: engine.extra_roots.clone(),
+        }
+    }
+}
+
 /// One open workspace.
 pub struct Engine {
     pub(crate) db: Db,

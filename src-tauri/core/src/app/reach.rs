@@ -158,6 +158,16 @@ fn is_private(host: &str) -> bool {
     })
 }
 
+/// Returns how the window's own listener listens: on this computer, with an entrance behind a proxy for
+/// mails that the practice outbox opens.
+pub(crate) fn here() -> ListenerStart {
+    ListenerStart {
+        bind: Some("127.0.0.1:0".into()),
+        behind_proxy: Some("127.0.0.1:0".into()),
+        client_header: Some(super::rehearsal::CLIENT_HEADER.into()),
+    }
+}
+
 /// Starts the listener of this engine; nothing happens where it runs already.
 pub fn listener_start(engine: &Arc<Engine>, request: ListenerStart) -> Result<ListenerStatus> {
     tracking::start(engine, request)?;

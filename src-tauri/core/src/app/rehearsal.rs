@@ -9,7 +9,7 @@ use super::readers::{self, Reader};
 use super::{account, campaign, control, import, launch, outbox, reach, sending, settings};
 use crate::api::{
     AccountKind, AccountSave, AddressSet, CampaignFile, CampaignLaunch, CampaignPrepare, Code, Error,
-    ImportRun, Job, JobState, ListenerStart, ListenerStatusGet, OutboxGet, OutboxList, ReaderClient, Result,
+    ImportRun, Job, JobState, ListenerStatusGet, OutboxGet, OutboxList, ReaderClient, Result,
     SendingStatusGet, SettingsUpdate, Tls,
 };
 use crate::clock::{Clock, Instant, ManualClock};
@@ -184,6 +184,7 @@ pub struct Rehearsal<'a> {
     dice: Dice,
     script: Script,
     entrance: String,
+    pending: Vec<Act>,
     /// Every request that was made, in order.
     pub requests: Vec<Request>,
 }
@@ -228,24 +229,7 @@ impl<'a> Rehearsal<'a> {
                 per_minute: 0,
             },
         )?;
-        let status = reach::listener_start(
-            engine,
-            ListenerStart {
-                bind: Some("127.0.0.1:0".into()),
-                behind_proxy: Some("127.0.0.1:0".into()),
-                client_header: Some(CLIENT_HEADER.into()),
-            },
-        )?;
-        let url = |behind_proxy| {
-            status
-                .entrances
-                .iter()
-                .find(|entrance| entrance.behind_proxy == behind_proxy)
-                .map(|entrance| entrance.url.clone())
-        };
-        let (Some(direct), Some(entrance)) = (url(false), url(true)) else {
-            return Err(Error::new(Code::Internal, "the listener answers at no address"));
-        };
+        let (direct, entrance) = listen(engine)?;
         reach::address_set(
             engine,
             AddressSet {
@@ -259,6 +243,7 @@ impl<'a> Rehearsal<'a> {
             dice,
             script,
             entrance,
+            pending: Vec::new(),
             requests: Vec::new(),
         };
         rehearsal.invite(scratch)?;
@@ -373,15 +358,9 @@ impl<'a> Rehearsal<'a> {
         Ok(id)
     }
 
-    /// Lets everyone who got a mail of `campaign` do with it what such people do, in order of time.
-    pub fn read(
-        &mut self,
-        campaign: CampaignId,
-        until: Instant,
-        mut step: impl FnMut(u64, u64) -> Result<()>,
-    ) -> Result<()> {
+    /// Lets everyone who got a mail of `campaign` make up their mind; [`Rehearsal::play`] lets them act.
+    pub fn read(&mut self, campaign: CampaignId) -> Result<()> {
         let sent = self.clock.now();
-        let mut acts = Vec::new();
         let mut offset = 0;
         loop {
             let page = outbox::list(
@@ -395,26 +374,26 @@ impl<'a> Rehearsal<'a> {
             )?;
             for row in &page.mails {
                 let mail = outbox::get(self.engine, OutboxGet { id: row.id })?;
-                let preference = mail
+                let field = mail
                     .headers
                     .iter()
                     .find(|[name, _]| name.eq_ignore_ascii_case("List-Unsubscribe"));
-                let preference = preference.and_then(|[_, value]| web_link(value));
-                self.decide(
-                    &row.to,
-                    mail.pixel.as_deref(),
-                    preference.as_deref(),
-                    sent,
-                    &mut acts,
-                );
+                let preference = field.and_then(|[_, value]| web_link(value));
+                self.decide(&row.to, mail.pixel.as_deref(), preference.as_deref(), sent);
             }
             offset += u32::try_from(page.mails.len()).unwrap_or(u32::MAX);
             if page.mails.is_empty() || offset >= page.total {
                 break;
             }
         }
-        acts.retain(|act| act.at < until);
-        acts.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.to.cmp(&b.to)));
+        self.pending
+            .sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.to.cmp(&b.to)));
+        Ok(())
+    }
+
+    /// Plays on until `until`; `step` hears how many acts are done of how many.
+    pub fn play(&mut self, until: Instant, mut step: impl FnMut(u64, u64) -> Result<()>) -> Result<()> {
+        let acts = self.due(until);
         let total = acts.len() as u64;
         for (done, act) in acts.into_iter().enumerate() {
             if done % 25 == 0 {
@@ -426,16 +405,25 @@ impl<'a> Rehearsal<'a> {
         Ok(())
     }
 
+    /// Turns the computer off until `until`: whoever looks meanwhile reaches nobody.
+    pub fn sleep(&mut self, until: Instant) -> Result<()> {
+        super::tracking::stop(self.engine);
+        drop(self.due(until));
+        self.clock.set(until);
+        self.entrance = listen(self.engine)?.1;
+        Ok(())
+    }
+
+    fn due(&mut self, until: Instant) -> Vec<Act> {
+        let later = self
+            .pending
+            .split_off(self.pending.partition_point(|act| act.at < until));
+        std::mem::replace(&mut self.pending, later)
+    }
+
     /// Decides what one person does with a mail.
-    fn decide(
-        &self,
-        to: &str,
-        pixel: Option<&str>,
-        preference: Option<&str>,
-        sent: Instant,
-        acts: &mut Vec<Act>,
-    ) {
-        let dice = &self.dice;
+    fn decide(&mut self, to: &str, pixel: Option<&str>, preference: Option<&str>, sent: Instant) {
+        let (dice, acts) = (&self.dice, &mut self.pending);
         let host = 1 + dice.below(250);
         // Most look on the first evening, some days later.
         let when = match dice.below(10) {
@@ -541,6 +529,21 @@ impl<'a> Rehearsal<'a> {
         reach::listener_status(self.engine, ListenerStatusGet {})?;
         Ok(self.requests)
     }
+}
+
+/// Starts the listener on free ports; returns its direct entrance and the one behind a proxy.
+fn listen(engine: &Arc<Engine>) -> Result<(String, String)> {
+    let status = reach::listener_start(engine, reach::here())?;
+    let url = |behind_proxy| {
+        let found = status
+            .entrances
+            .iter()
+            .find(|entrance| entrance.behind_proxy == behind_proxy);
+        found.map(|entrance| entrance.url.clone())
+    };
+    url(false)
+        .zip(url(true))
+        .ok_or_else(|| Error::new(Code::Internal, "the listener answers at no address"))
 }
 
 /// What somebody is going to do.

@@ -14,6 +14,7 @@ pub mod db;
 pub mod due;
 pub mod erasure;
 pub mod list;
+pub mod merge;
 pub mod message;
 pub mod message_event;
 pub mod migrate;

@@ -45,6 +45,11 @@ pub fn ensure_workspace_key(conn: &Conn, fresh: &[u8; 32]) -> Result<()> {
     Ok(())
 }
 
+/// Gives the workspace another key; only for one that is about to be copied into the key's owner.
+pub fn replace_workspace_key(conn: &Conn, key: &[u8; 32]) -> Result<()> {
+    set(conn, WORKSPACE_KEY, &data_encoding::HEXLOWER.encode(key))
+}
+
 const WORKSPACE_KEY: &str = "workspace_key";
 
 /// How much a workspace holds.

@@ -245,7 +245,8 @@ CREATE TABLE uptime (
   -- Moved on while it runs; the end after a crash.
   seen_at    INTEGER NOT NULL,
   -- NULL while it runs.
-  ended_at   INTEGER
+  ended_at   INTEGER,
+  sample     INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- Test mails: their links say so and do nothing.
