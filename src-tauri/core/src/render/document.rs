@@ -2,8 +2,15 @@
 //!
 //! Texts are MiniJinja sources: `{{ first_name | fallback("there") }}` may stand in any of them.
 
+use super::link;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+
+/// The largest document in its JSON form.
+pub const MAX_BYTES: usize = 1024 * 1024;
+
+/// The most blocks of a document.
+pub const MAX_BLOCKS: usize = 500;
 
 /// The version of the document format that this build writes and reads.
 pub const VERSION: u32 = 1;
@@ -97,4 +104,194 @@ pub struct Span {
     /// `https:`, `http:`, `mailto:` or `tel:`; empty is no link.
     #[serde(default)]
     pub link: String,
+}
+
+/// Why a text is no document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    /// Above [`MAX_BYTES`].
+    #[error("the mail has {bytes} bytes; a document may have 1 MiB, so shorten it or link to pictures")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// A version that this build does not know.
+    #[error(
+        "the mail was written by a newer version of Casement (document version {found}, this build knows {VERSION}); update the app"
+    )]
+    Newer {
+        /// The version found.
+        found: u64,
+    },
+    /// Not the JSON of a document.
+    #[error("the mail is no document that this build can read: {0}")]
+    Syntax(String),
+    /// It reads, but cannot be sent as it is.
+    #[error("{}", .0.first().map(ToString::to_string).unwrap_or_default())]
+    Invalid(Vec<Problem>),
+}
+
+/// Something in a document that cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The block, from 0; `None` where it concerns the document itself.
+    pub block: Option<u32>,
+    /// The part of the block: `link`, `src`, `level`.
+    pub place: &'static str,
+    /// What is wrong and what to do; lower case, no period.
+    pub message: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.block {
+            Some(block) => write!(f, "block {}: {}", block + 1, self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl Document {
+    /// Reads the JSON form and checks it as [`Document::problems`] does.
+    pub fn parse(json: &str) -> Result<Self, DocumentError> {
+        if json.len() > MAX_BYTES {
+            return Err(DocumentError::TooLarge { bytes: json.len() });
+        }
+        let value: serde_json::Value =
+            serde_json::from_str(json).map_err(|error| DocumentError::Syntax(error.to_string()))?;
+        // The version first: what a newer build added would otherwise be reported as a misspelt field.
+        match value.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(VERSION) => {}
+            Some(found) if found > u64::from(VERSION) => return Err(DocumentError::Newer { found }),
+            _ => {
+                return Err(DocumentError::Syntax(format!(
+                    "its version is missing or unknown; this build writes version {VERSION}"
+                )));
+            }
+        }
+        let document: Self =
+            serde_json::from_value(value).map_err(|error| DocumentError::Syntax(error.to_string()))?;
+        let problems = document.problems();
+        if problems.is_empty() {
+            Ok(document)
+        } else {
+            Err(DocumentError::Invalid(problems))
+        }
+    }
+
+    /// Returns all that keeps this document from being sent: limits, levels, links, pictures.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut whole = |message: String| {
+            problems.push(Problem {
+                block: None,
+                place: "document",
+                message,
+            });
+        };
+        if self.version != VERSION {
+            whole(format!(
+                "document version {} is unknown; this build knows {VERSION}",
+                self.version
+            ));
+        }
+        if self.blocks.len() > MAX_BLOCKS {
+            whole(format!(
+                "the mail has {} blocks; it may have {MAX_BLOCKS}",
+                self.blocks.len()
+            ));
+        }
+        let bytes: usize = self.blocks.iter().map(Block::text_bytes).sum();
+        if bytes > MAX_BYTES {
+            whole(format!("the mail's text has {bytes} bytes; it may have 1 MiB"));
+        }
+        if self
+            .blocks
+            .iter()
+            .filter(|block| matches!(block, Block::Footer { .. }))
+            .count()
+            > 1
+        {
+            whole("the mail has more than one footer; remove all but one".to_owned());
+        }
+        for (index, block) in self.blocks.iter().enumerate() {
+            block.check(index as u32, &mut problems);
+        }
+        problems
+    }
+}
+
+impl Block {
+    /// Returns every run of text in the block, in order.
+    pub fn spans(&self) -> Box<dyn Iterator<Item = &Span> + '_> {
+        match self {
+            Self::Heading { spans, .. } => Box::new(spans.iter()),
+            Self::Text { paragraphs } | Self::Footer { paragraphs } => Box::new(paragraphs.iter().flatten()),
+            Self::List { items, .. } => Box::new(items.iter().flatten()),
+            Self::Image { .. } | Self::Button { .. } | Self::Divider {} => Box::new(std::iter::empty()),
+        }
+    }
+
+    fn text_bytes(&self) -> usize {
+        let own = match self {
+            Self::Image { src, alt, link, .. } => src.len() + alt.len() + link.len(),
+            Self::Button { label, link } => label.len() + link.len(),
+            _ => 0,
+        };
+        own + self
+            .spans()
+            .map(|span| span.text.len() + span.link.len())
+            .sum::<usize>()
+    }
+
+    fn check(&self, block: u32, problems: &mut Vec<Problem>) {
+        let mut wrong = |place, message: String| {
+            problems.push(Problem {
+                block: Some(block),
+                place,
+                message,
+            });
+        };
+        match self {
+            Self::Heading { level, .. } if !(1..=3).contains(level) => {
+                wrong("level", format!("a heading has level 1 to 3, not {level}"));
+            }
+            Self::Text { paragraphs } if paragraphs.is_empty() => {
+                wrong(
+                    "paragraphs",
+                    "a text block has no paragraph; remove the block".to_owned(),
+                );
+            }
+            Self::List { items, .. } if items.is_empty() => {
+                wrong("items", "a list has no item; remove the block".to_owned());
+            }
+            Self::Image { src, width, link, .. } => {
+                if let Err(error) = link::check_source(src, link::Kind::Picture) {
+                    wrong("src", error.to_string());
+                }
+                if width.is_some_and(|width| !(1..=600).contains(&width)) {
+                    wrong("width", "a picture is 1 to 600 pixels wide".to_owned());
+                }
+                if !link.is_empty()
+                    && let Err(error) = link::check_source(link, link::Kind::Link)
+                {
+                    wrong("link", error.to_string());
+                }
+            }
+            Self::Button { label, link } => {
+                if label.trim().is_empty() {
+                    wrong("label", "a button says nothing; give it a label".to_owned());
+                }
+                if let Err(error) = link::check_source(link, link::Kind::Link) {
+                    wrong("link", error.to_string());
+                }
+            }
+            _ => {}
+        }
+        for span in self.spans().filter(|span| !span.link.is_empty()) {
+            if let Err(error) = link::check_source(&span.link, link::Kind::Link) {
+                wrong("link", error.to_string());
+            }
+        }
+    }
 }
