@@ -2,13 +2,9 @@
 
 const SKIP_WORDS: Record<string, [one: string, many: string]> = {
   unsubscribed: ["unsubscribed", "unsubscribed"],
-  suppressed: ["gets no mail, as you or they asked", "get no mail, as you or they asked"],
-  bounced: ["could not be reached before", "could not be reached before"],
-  complained: ["complained before", "complained before"],
-  excluded: ["is on a list to leave out", "are on a list to leave out"],
-  duplicate: ["has the address of another", "have the address of another"],
-  invalid_address: ["has an address that cannot be mailed", "have an address that cannot be mailed"],
+  suppressed: ["is on the list of addresses that get no mail", "are on the list of addresses that get no mail"],
   erased: ["was erased", "were erased"],
+  render_failed: ["has a mail that could not be written", "have mails that could not be written"],
 };
 
 /** Why people of the audience get no mail; an unknown reason is shown as the core names it. */
