@@ -1,0 +1,87 @@
+/** An account as it is typed, and well-known providers whose settings nobody should have to look up. */
+import type { Account, AccountKind, AccountSave, TestStepKind, Tls } from "$lib/bindings/api";
+
+export interface AccountDraft {
+  name: string;
+  host: string;
+  port: string;
+  tls: Tls;
+  user: string;
+  password: string;
+  fromName: string;
+  fromAddress: string;
+  replyTo: string;
+  connections: string;
+  perMinute: string;
+}
+
+export const PORTS = { none: 25, starttls: 587, tls: 465 } satisfies Record<Tls, number>;
+
+/** SMTP submission as the providers publish it; by the domain of the address. */
+const PROVIDERS: Record<string, { host: string; port: number; tls: Tls; hint?: string }> = {
+  "gmail.com": { host: "smtp.gmail.com", port: 465, tls: "tls", hint: "Gmail wants an app password here, not that of your account." },
+  "googlemail.com": { host: "smtp.gmail.com", port: 465, tls: "tls", hint: "Gmail wants an app password here, not that of your account." },
+  "icloud.com": { host: "smtp.mail.me.com", port: 587, tls: "starttls", hint: "iCloud wants an app-specific password." },
+  "me.com": { host: "smtp.mail.me.com", port: 587, tls: "starttls", hint: "iCloud wants an app-specific password." },
+  "yahoo.com": { host: "smtp.mail.yahoo.com", port: 465, tls: "tls", hint: "Yahoo wants an app password." },
+  "fastmail.com": { host: "smtp.fastmail.com", port: 465, tls: "tls", hint: "Fastmail wants an app password." },
+  "gmx.de": { host: "mail.gmx.net", port: 587, tls: "starttls" },
+  "gmx.net": { host: "mail.gmx.net", port: 587, tls: "starttls" },
+  "web.de": { host: "smtp.web.de", port: 587, tls: "starttls" },
+  "posteo.de": { host: "posteo.de", port: 465, tls: "tls" },
+  "mailbox.org": { host: "smtp.mailbox.org", port: 465, tls: "tls" },
+  "zoho.com": { host: "smtp.zoho.com", port: 465, tls: "tls" },
+};
+
+export function providerOf(address: string): { host: string; port: number; tls: Tls; hint?: string } | undefined {
+  return PROVIDERS[address.split("@")[1]?.trim().toLowerCase() ?? ""];
+}
+
+export function draftOf(account: Account | null, kind: AccountKind): AccountDraft {
+  return {
+    name: account?.name ?? (kind === "outbox" ? "Practice outbox" : ""),
+    host: account?.host ?? "",
+    port: String(account?.port ?? PORTS.starttls),
+    tls: account?.tls ?? "starttls",
+    user: account?.user ?? "",
+    password: "",
+    fromName: account?.from_name ?? "",
+    fromAddress: account?.from_address ?? "",
+    replyTo: account?.reply_to ?? "",
+    connections: String(account?.connections ?? 2),
+    perMinute: account === null || account.per_minute === 0 ? "" : String(account.per_minute),
+  };
+}
+
+/** The draft as the core takes it. An empty password keeps the secret that there is. */
+export function requestOf(draft: AccountDraft, account: Account | null, kind: AccountKind): AccountSave {
+  const isOutbox = kind === "outbox";
+  return {
+    ...(account === null ? {} : { id: account.id }),
+    name: draft.name.trim() || draft.fromAddress.trim(),
+    kind,
+    host: isOutbox ? "" : draft.host.trim(),
+    port: isOutbox ? 0 : whole(draft.port),
+    tls: isOutbox ? "none" : draft.tls,
+    user: isOutbox ? "" : draft.user.trim(),
+    ...(isOutbox || draft.password === "" ? {} : { password: draft.password }),
+    from_name: draft.fromName.trim(),
+    from_address: draft.fromAddress.trim(),
+    reply_to: draft.replyTo.trim(),
+    connections: whole(draft.connections),
+    per_minute: whole(draft.perMinute),
+  };
+}
+
+function whole(text: string): number {
+  const n = Number.parseInt(text, 10);
+  return Number.isFinite(n) && n > 0 ? Math.min(n, 65_535) : 0;
+}
+
+export const STEP_WORDS = {
+  dns: "Find the server",
+  port: "Reach its port",
+  tls: "Encrypt the connection",
+  certificate: "Check its certificate",
+  login: "Log in",
+} satisfies Record<TestStepKind, string>;
