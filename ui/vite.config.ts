@@ -17,5 +17,5 @@ export default defineConfig({
   // bits-ui's modules are scanned once: without it the first visit of a place reloads the page.
   optimizeDeps: { include: ["bits-ui"] },
   build: { target: ["es2022", "safari16"], chunkSizeWarningLimit: 700 },
-  test: { environment: "jsdom", include: ["src/**/*.test.ts", "bridge/**/*.test.ts"] },
+  test: { environment: "jsdom", include: ["src/**/*.test.ts", "bridge/**/*.test.ts"], setupFiles: ["src/test/setup.ts"] },
 });

@@ -55,8 +55,9 @@ export class CallError extends Error {
 /** The core's errors end without a period and begin in lower case, as errors are chained; the window shows sentences. */
 function sentence(message: string): string {
   const text = message.trim();
-  if (text === "") return text;
-  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+  // A host name or an address at the beginning stays as it is written.
+  const start = /^\p{Ll}+[\s,:]/u.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return text === "" || /[.!?…]$/.test(text) ? start : `${start}.`;
 }
 
 let host: Backend | undefined;

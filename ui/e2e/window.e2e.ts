@@ -1,0 +1,131 @@
+/** First start → sample data → report → one recipient's timeline, and every place for all who use it. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CasementWindow } from "./window";
+
+let window: CasementWindow;
+
+beforeAll(async () => {
+  window = await CasementWindow.open();
+});
+
+afterAll(async () => {
+  await window.close();
+});
+
+async function reportedCampaign(): Promise<number> {
+  const { campaigns } = await window.call("campaign_list", {});
+  const found = campaigns.find((campaign) => (campaign.rate?.confirmed ?? 0) > 0);
+  if (found === undefined) throw new Error("no sample campaign was opened by anyone");
+  return found.id;
+}
+
+async function newestActivity(): Promise<{ id: number; text: string }> {
+  const { rows } = await window.call("activity_list", { limit: 1 });
+  return rows[0] ?? { id: 0, text: "" };
+}
+
+describe("the first start", () => {
+  it("offers sample data, and fills the workspace with it", async () => {
+    const { page } = window;
+    await window.go("/");
+    await page.getByRole("button", { name: /sample data/i }).first().waitFor();
+    expect(await window.inspect("welcome")).toEqual([]);
+    await page.getByRole("button", { name: /sample data/i }).first().click();
+    await page.waitForFunction(() => !location.hash.startsWith("#/welcome"), undefined, { timeout: 60_000 });
+    const { campaigns } = await window.call("campaign_list", {});
+    expect(campaigns.filter((campaign) => campaign.sample).length, "sample campaigns are marked").toBeGreaterThan(0);
+  }, 90_000);
+});
+
+describe("the report", () => {
+  it("shows the core's range and its parts, never one bare number", async () => {
+    const { page } = window;
+    const id = await reportedCampaign();
+    const report = await window.call("report_get", { id });
+    await window.go(`/report/${id}`);
+    await page.getByRole("heading", { level: 1, name: report.name }).waitFor();
+    const text = (await page.getByRole("region", { name: "Opened by" }).innerText()).replaceAll(",", "");
+    for (const [n, part] of [
+      [report.confirmed, "confirmed"],
+      [report.unknown, "unknown"],
+      [report.machine_only, "by machines only"],
+      [report.no_signal, "no signal"],
+    ] as const) {
+      expect(text, `the window shows the core's number of ${part}`).toContain(`${n} ${part}`);
+    }
+    expect(text).toContain(`${report.tracked} could be measured of ${report.accepted} accepted`);
+    expect(await window.inspect("report")).toEqual([]);
+  });
+
+  it("filters its recipients by a part of the range", async () => {
+    const { page } = window;
+    const { confirmed } = await window.call("report_get", { id: await reportedCampaign() });
+    await page.getByRole("button", { name: /confirmed$/ }).click();
+    await page.waitForFunction(
+      (rows) => document.querySelector("[role=grid]")?.getAttribute("aria-rowcount") === String(rows),
+      confirmed + 1,
+    );
+    const states = await page.getByRole("grid", { name: "Recipients" }).locator(".state").allInnerTexts();
+    expect(new Set(states.map((state) => state.trim())), "only people who opened are left").toEqual(new Set(["opened"]));
+  });
+
+  it("opens a recipient's timeline by keyboard, and moves on with the drawer open", async () => {
+    const { page } = window;
+    await page.getByRole("grid", { name: "Recipients" }).focus();
+    await page.keyboard.press("Enter");
+    const drawer = page.getByRole("complementary", { name: "Timeline of one recipient" });
+    await drawer.getByRole("listitem").first().waitFor();
+    expect(await drawer.getByRole("listitem").count(), "queued, accepted and a look at least").toBeGreaterThan(1);
+    expect(await window.inspect("timeline")).toEqual([]);
+    const first = await drawer.getByRole("heading", { level: 2 }).innerText();
+    await page.keyboard.press("ArrowDown");
+    await page.waitForFunction((name) => document.querySelector("aside h2")?.textContent !== name, first);
+    await page.keyboard.press("Escape");
+    await drawer.waitFor({ state: "detached" });
+  });
+});
+
+describe("the activity", () => {
+  it("shows an open within a second of its answer", async () => {
+    const { page } = window;
+    await window.go("/activity");
+    await page.getByRole("heading", { level: 2 }).first().waitFor();
+    const before = await newestActivity();
+    const { mails } = await window.call("outbox_list", { search: "", offset: 0, limit: 100 });
+    let newest = before;
+    for (const mail of mails) {
+      if (mail.test || newest.id > before.id) continue;
+      const { status } = await window.call("outbox_open_as", { id: mail.id, client: "iphone" });
+      if (status === 200) newest = await newestActivity();
+    }
+    expect(newest.id, "a mail of the outbox was opened").toBeGreaterThan(before.id);
+    await page.getByRole("listitem").filter({ hasText: newest.text }).first().waitFor({ timeout: 1_000 });
+    expect(await window.inspect("activity")).toEqual([]);
+  });
+});
+
+describe("every place", () => {
+  it.each([
+    ["home", "/"],
+    ["campaigns", "/campaigns"],
+    ["compose", "/compose"],
+    ["audience", "/audience"],
+    ["settings", "/settings"],
+  ])("%s can be used by all", async (name, path) => {
+    await window.go(path);
+    await window.page.getByRole("heading", { level: 1 }).waitFor();
+    expect(await window.inspect(name)).toEqual([]);
+  });
+
+  it("is reached from the palette by typing its name", async () => {
+    const { page } = window;
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox", { name: "Find a command" }).fill("campai");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { level: 1, name: "Campaigns" }).waitFor();
+  });
+
+  it("says nothing on the console: no error, no refusal of the content policy", () => {
+    expect(window.complaints).toEqual([]);
+  });
+});
