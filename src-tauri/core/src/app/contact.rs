@@ -307,3 +307,180 @@ pub fn list_remove(engine: &Arc<Engine>, request: ListRemove) -> Result<Done> {
         Ok(Done {})
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{ContactRow, Tag};
+    use crate::app::testing::{Bench, bench};
+
+    fn saving(email: &str) -> ContactSave {
+        serde_json::from_value(serde_json::json!({ "email": email, "first_name": "Ana", "last_name": "Li" }))
+            .unwrap()
+    }
+
+    fn all(bench: &Bench) -> Vec<ContactRow> {
+        let request = serde_json::from_str("{}").unwrap();
+        list(&bench.engine, request).unwrap().contacts
+    }
+
+    #[test]
+    fn an_address_belongs_to_one_contact() {
+        let bench = bench();
+        let ana = save(&bench.engine, saving("ana@example.org")).unwrap().id;
+        let error = save(&bench.engine, saving("ANA@example.org")).unwrap_err();
+        assert_eq!(
+            (error.code, error.field.as_deref()),
+            (Code::Conflict, Some("email"))
+        );
+        let same = ContactSave {
+            id: Some(ana),
+            ..saving("Ana@example.org")
+        };
+        save(&bench.engine, same).unwrap();
+        assert_eq!(all(&bench)[0].email, "Ana@example.org", "its spelling may change");
+    }
+
+    #[test]
+    fn a_line_break_in_a_name_or_address_is_refused() {
+        let bench = bench();
+        let injected = ContactSave {
+            first_name: "Ana\r\nBcc: x@example.org".into(),
+            ..saving("ana@example.org")
+        };
+        assert_eq!(
+            save(&bench.engine, injected).unwrap_err().field.as_deref(),
+            Some("name")
+        );
+        let error = save(&bench.engine, saving("ana@example.org\r\nBcc: x@example.org")).unwrap_err();
+        assert_eq!(error.field.as_deref(), Some("email"));
+        assert!(all(&bench).is_empty());
+    }
+
+    #[test]
+    fn a_grant_without_its_words_is_refused_and_a_refusal_needs_none() {
+        let bench = bench();
+        let id = save(&bench.engine, saving("ana@example.org")).unwrap().id;
+        let say = |state, source: &str, wording: &str| {
+            let request = ContactConsentSet {
+                id,
+                state,
+                source: source.into(),
+                wording: wording.into(),
+            };
+            consent_set(&bench.engine, request)
+        };
+        let error = say(ConsentState::Granted, "phone", "").unwrap_err();
+        assert_eq!(error.field.as_deref(), Some("wording"));
+        say(ConsentState::Granted, "phone", "You may measure opens").unwrap();
+        say(ConsentState::Refused, "", "").unwrap();
+        let details = get(&bench.engine, ContactGet { id }).unwrap();
+        let states: Vec<ConsentState> = details.consent_history.iter().map(|event| event.state).collect();
+        assert_eq!(
+            states,
+            [ConsentState::Refused, ConsentState::Granted],
+            "the history is only ever added to"
+        );
+    }
+
+    #[test]
+    fn a_suppression_survives_the_contact() {
+        let bench = bench();
+        let stop = |suppress| ContactSuppress {
+            email: "ANA@example.org".into(),
+            suppress,
+            reason: String::new(),
+        };
+        suppress(&bench.engine, stop(true)).unwrap();
+        let id = save(&bench.engine, saving("ana@example.org")).unwrap().id;
+        assert!(
+            all(&bench)[0].suppressed.is_some(),
+            "it was stopped before the contact came in"
+        );
+        let erased = erase(&bench.engine, ContactErase { ids: vec![id] }).unwrap();
+        assert_eq!((erased.erased, erased.backups_until), (1, None));
+        save(&bench.engine, saving("ana@example.org")).unwrap();
+        assert!(
+            all(&bench)[0].suppressed.is_some(),
+            "and it holds after the erasure"
+        );
+        suppress(&bench.engine, stop(false)).unwrap();
+        assert_eq!(all(&bench)[0].suppressed, None);
+        assert_eq!(
+            suppress(&bench.engine, stop(false)).unwrap_err().code,
+            Code::NotFound
+        );
+    }
+
+    #[test]
+    fn an_erased_address_is_in_no_file_of_the_workspace() {
+        let bench = bench();
+        let id = save(&bench.engine, saving("erasable-person@example.org"))
+            .unwrap()
+            .id;
+        let folder = bench.engine.workspace.outbox();
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("1.eml"), "To: erasable-person@example.org").unwrap();
+        bench
+            .engine
+            .write(&[Tag::Outbox], |conn| {
+                conn.execute_batch(
+                    "INSERT INTO outbox_mail (at, to_address, subject, path, test)
+                     VALUES (0, 'erasable-person@example.org', 's', 'outbox/1.eml', 1)",
+                )
+                .map_err(crate::store::Error::from)?;
+                Ok(())
+            })
+            .unwrap();
+        let backups = bench.engine.workspace.backups();
+        std::fs::create_dir_all(&backups).unwrap();
+        std::fs::write(backups.join("casement-20260331T080000000Z.db"), "").unwrap();
+        let erased = erase(&bench.engine, ContactErase { ids: vec![id] }).unwrap();
+        assert_eq!(
+            erased.backups_until,
+            Some("2026-04-30T08:00:00Z".parse().unwrap()),
+            "the receipt says how long a backup may hold them"
+        );
+        bench.engine.db.close();
+        let mut folders = vec![bench.engine.workspace.dir().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let bytes = std::fs::read(&path).unwrap();
+                let text = String::from_utf8_lossy(&bytes);
+                assert!(
+                    !text.contains("erasable-person"),
+                    "{} holds the address",
+                    path.display()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_list_in_use_stays_and_names_are_unique() {
+        let bench = bench();
+        let name = |name: &str| ListSave {
+            id: None,
+            name: name.into(),
+        };
+        let id = list_save(&bench.engine, name("Members")).unwrap().id;
+        assert_eq!(
+            list_save(&bench.engine, name("members")).unwrap_err().code,
+            Code::Conflict
+        );
+        assert_eq!(
+            list_save(&bench.engine, name(" \t ")).unwrap_err().code,
+            Code::Invalid
+        );
+        list_remove(&bench.engine, ListRemove { id }).unwrap();
+        assert_eq!(
+            list_remove(&bench.engine, ListRemove { id }).unwrap_err().code,
+            Code::NotFound
+        );
+    }
+}

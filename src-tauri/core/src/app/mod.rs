@@ -22,6 +22,8 @@ pub mod report;
 pub mod sample;
 pub mod sending;
 pub mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod tracking;
 pub mod verify;
 pub mod workspace;

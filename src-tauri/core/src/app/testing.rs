@@ -1,0 +1,68 @@
+//! An engine over a fresh workspace, for the tests of use cases.
+
+use super::engine::{Engine, EngineOptions};
+use crate::api::{Job, JobStarted, Result};
+use crate::clock::ManualClock;
+use crate::ids::SeededEntropy;
+use crate::secrets::{KeyStore, KeyStoreError, Place, Secret};
+use std::sync::Arc;
+
+/// An engine, its clock, and the folder that goes when this goes.
+pub(crate) struct Bench {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) dir: tempfile::TempDir,
+}
+
+/// Opens an engine whose clock stands at 2026-04-01T08:00:00Z.
+pub(crate) fn bench() -> Bench {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at("2026-04-01T08:00:00Z".parse().unwrap()));
+    let engine = Engine::open(EngineOptions {
+        workspace: dir.path().join("workspace"),
+        clock: clock.clone(),
+        entropy: Arc::new(SeededEntropy::new(1)),
+        keys: Arc::new(NoKeys),
+        zone: "UTC".into(),
+        extra_roots: Vec::new(),
+    })
+    .unwrap();
+    Bench { engine, clock, dir }
+}
+
+impl Bench {
+    /// Writes a file beside the workspace and returns its path.
+    pub(crate) fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Waits for a job to end.
+    pub(crate) fn finish(&self, started: Result<JobStarted>) -> Job {
+        self.engine.jobs.wait(started.unwrap().job).unwrap()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.engine.shutdown();
+    }
+}
+
+/// No test of a use case logs in anywhere.
+struct NoKeys;
+
+impl KeyStore for NoKeys {
+    fn put(&self, _: &str, _: &Secret) -> std::result::Result<Place, KeyStoreError> {
+        Ok(Place::File)
+    }
+
+    fn get(&self, _: Place, _: &str) -> std::result::Result<Secret, KeyStoreError> {
+        Err(KeyStoreError::Missing)
+    }
+
+    fn remove(&self, _: Place, _: &str) -> std::result::Result<(), KeyStoreError> {
+        Ok(())
+    }
+}
