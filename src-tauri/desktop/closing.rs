@@ -82,9 +82,10 @@ fn may_stop(app: &AppHandle, sending: &[String]) -> bool {
         .map(|name| format!("“{name}”"))
         .collect::<Vec<_>>()
         .join(", ");
+    let verb = if sending.len() == 1 { "is" } else { "are" };
     app.dialog()
         .message(format!(
-            "{names} is being sent. If you close now, the mail in hand is finished, and the rest goes out when \
+            "{names} {verb} being sent. If you close now, the mail in hand is finished, and the rest goes out when \
              you open Casement again. While it is closed, opens are not recorded."
         ))
         .title("Close while sending?")

@@ -80,7 +80,7 @@ const FONTS: Need = Need {
 };
 
 const XVFB: Need = Need {
-    what: "Xvfb, a display without a screen",
+    what: "Xvfb (a display without a screen)",
     probe: Probe::Program(&["Xvfb"]),
     apt: &["xvfb"],
     dnf: &["xorg-x11-server-Xvfb"],
@@ -144,7 +144,7 @@ const DOVECOT: Need = Need {
 };
 
 const OPENSSL: Need = Need {
-    what: "openssl, for the test servers' certificates",
+    what: "openssl (for the certificates of test servers)",
     probe: Probe::Program(&["openssl"]),
     apt: &["openssl"],
     dnf: &["openssl"],

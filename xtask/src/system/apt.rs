@@ -25,7 +25,13 @@ pub fn commands(packages: &[&str]) -> Vec<Vec<String>> {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     vec![
         words(&["apt-get", "update"]),
-        words(&[&["apt-get", "install", "-y", "--no-install-recommends"], packages].concat()),
+        words(
+            &[
+                &["apt-get", "install", "-y", "-q", "--no-install-recommends"],
+                packages,
+            ]
+            .concat(),
+        ),
     ]
 }
 
