@@ -1,11 +1,45 @@
 //! The listener wired to the writer: hits, opt-outs, public pages.
+//!
+//! Implements the listener's ports over the database. Everything goes through the writer's first class, so that
+//! an answer comes after the commit; where the writer cannot keep up or the disk refuses, it is 503.
 
 use super::engine::Engine;
-use crate::api::{Code, Entrance, Error, ListenerStart, Result};
-use std::sync::Arc;
+use super::error::sentence;
+use crate::api::{ActivityKind, Entrance, Error, ListenerStart, Result, Tag};
+use crate::clock::Instant;
+use crate::domain::consent::ConsentState;
+use crate::domain::contact::mask;
+use crate::domain::message::TrackingMode;
+use crate::listener::gate::{self, BindError};
+use crate::listener::pages::{Recording, Standing, View, grant_wording};
+use crate::listener::server::{self, ListenError, Listening};
+use crate::listener::{AnswerHit, AnswerPage, Door, Hit, HitSink, Method, Outcome, Pages, Site, Wish};
+use crate::store::activity::{self, NewActivity};
+use crate::store::preference::{self, Reader};
+use crate::store::{self, Conn, Priority, counter, setting, test_token, uptime};
+use crate::tracking::ingest::{self, Arrival, Recorded};
+use crate::tracking::policy;
+use crate::tracking::token::Token;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Hits and opt-outs that may wait for the writer; beyond it readers get 503 at once.
+const WAITING: usize = 2048;
+/// How often the interval of uptime is moved on: what a crash can take off its end.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// Where the listener answers if nothing else is asked: any free port of this computer.
+const DEFAULT_BIND: &str = "127.0.0.1:0";
 
 /// A listener that answers.
-pub struct Running {}
+pub struct Running {
+    open: Vec<(Listening, bool)>,
+    asked: ListenerStart,
+    notes: Arc<Notes>,
+    pulse: Arc<Pulse>,
+    heart: Option<JoinHandle<()>>,
+    interval: i64,
+}
 
 /// What a running listener says of itself.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,31 +52,514 @@ pub struct RunningStatus {
     pub last_error: Option<String>,
 }
 
-/// Starts the listener; nothing happens where it runs already.
-pub fn start(_engine: &Arc<Engine>, _request: ListenerStart) -> Result<()> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Starts the listener; nothing happens where it runs already as it is asked to.
+///
+/// Fails with [`crate::api::Code::Invalid`] for an address that may not be bound, and with `Conflict` where a
+/// port is in use or the listener runs at other addresses.
+pub fn start(engine: &Arc<Engine>, request: ListenerStart) -> Result<()> {
+    let mut slot = slot(engine);
+    if let Some(running) = slot.as_ref() {
+        return if request == running.asked || request == nothing_asked() {
+            Ok(())
+        } else {
+            Err(Error::conflict(
+                "The listener runs already at other addresses. Stop it first.",
+            ))
+        };
+    }
+    let doors = doors(&request)?;
+    let notes = Arc::<Notes>::default();
+    let site = Arc::new(Site {
+        hits: Box::new(Ports::new(engine, &notes)),
+        pages: Box::new(Ports::new(engine, &notes)),
+        failed: Box::new({
+            let ports = Ports::new(engine, &notes);
+            move |what| ports.failed(what)
+        }),
+    });
+    let mut open: Vec<(Listening, bool)> = Vec::new();
+    for (field, bind, door) in doors {
+        let behind_proxy = door != Door::Direct;
+        match server::listen(bind, door, site.clone()) {
+            Ok(listening) => open.push((listening, behind_proxy)),
+            Err(error) => {
+                open.into_iter().for_each(|(listening, _)| listening.stop());
+                return Err(refused(field, &error));
+            }
+        }
+    }
+    let now = engine.clock.now();
+    let interval = match engine
+        .db
+        .write(Priority::Window, move |conn| uptime::start(conn, now))
+    {
+        Ok(interval) => interval,
+        Err(error) => {
+            open.into_iter().for_each(|(listening, _)| listening.stop());
+            return Err(error.into());
+        }
+    };
+    let pulse = Arc::<Pulse>::default();
+    let heart = std::thread::Builder::new()
+        .name("casement-heartbeat".into())
+        .spawn({
+            let (engine, pulse) = (Arc::downgrade(engine), pulse.clone());
+            move || beat(&engine, &pulse, interval)
+        });
+    *slot = Some(Running {
+        open,
+        asked: request,
+        notes,
+        pulse,
+        heart: heart.ok(),
+        interval,
+    });
+    Ok(())
 }
 
 /// Stops the listener after the answers in hand.
 pub fn stop(engine: &Engine) {
-    engine
-        .listener
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
-        .take();
+    let Some(mut running) = slot(engine).take() else {
+        return;
+    };
+    for (listening, _) in running.open.drain(..) {
+        listening.stop();
+    }
+    running.pulse.stop();
+    if let Some(heart) = running.heart.take() {
+        // It only waits and writes; a panic of the writer is reported there.
+        let _ = heart.join();
+    }
+    let (now, interval) = (engine.clock.now(), running.interval);
+    let ended = engine
+        .db
+        .write(Priority::Window, move |conn| uptime::stop(conn, interval, now));
+    if let Err(error) = ended {
+        tracing::warn!(%error, "the end of the listener's interval could not be noted");
+    }
 }
 
 /// Tells how the listener is; `None` where it does not run.
 pub fn status(engine: &Engine) -> Option<RunningStatus> {
+    let slot = slot(engine);
+    let running = slot.as_ref()?;
+    let (hits_per_minute, last_error) = running.notes.read(engine.clock.now());
+    Some(RunningStatus {
+        entrances: running
+            .open
+            .iter()
+            .map(|(listening, behind_proxy)| Entrance {
+                url: format!("http://{}", listening.addr()),
+                behind_proxy: *behind_proxy,
+            })
+            .collect(),
+        hits_per_minute,
+        last_error,
+    })
+}
+
+/// Settles what a crash of the listener left: the interval in which it was up.
+pub fn recover(engine: &Engine) -> Result<()> {
+    Ok(engine.db.write(Priority::Window, uptime::end_after_crash)?)
+}
+
+fn slot(engine: &Engine) -> MutexGuard<'_, Option<Running>> {
     engine
         .listener
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner())
-        .as_ref()
-        .map(|_| RunningStatus::default())
 }
 
-/// Settles what a crash of the listener left: the interval in which it was up.
-pub fn recover(_engine: &Engine) -> Result<()> {
-    Ok(())
+fn nothing_asked() -> ListenerStart {
+    ListenerStart {
+        bind: None,
+        behind_proxy: None,
+        client_header: None,
+    }
 }
+
+/// Reads what is asked into addresses that may be bound, each with the request's field that names it.
+fn doors(request: &ListenerStart) -> Result<Vec<(&'static str, gate::Bind, Door)>> {
+    let invalid =
+        |field: &'static str| move |error: BindError| Error::field(field, sentence(&error.to_string()));
+    let mut doors = Vec::new();
+    let bind = match (&request.bind, &request.behind_proxy) {
+        (None, None) => Some(DEFAULT_BIND),
+        (bind, _) => bind.as_deref(),
+    };
+    if let Some(bind) = bind {
+        doors.push(("bind", gate::parse(bind).map_err(invalid("bind"))?, Door::Direct));
+    }
+    let client_header = request.client_header.as_deref().map(str::trim);
+    if let Some(header) = client_header
+        && (header.is_empty()
+            || !header
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)))
+    {
+        return Err(Error::field(
+            "client_header",
+            format!("{header:?} is no name of a header. Write it like X-Forwarded-For or CF-Connecting-IP."),
+        ));
+    }
+    match (&request.behind_proxy, client_header) {
+        (Some(bind), header) => {
+            let door = Door::BehindProxy {
+                client_header: header.map(str::to_owned),
+            };
+            doors.push((
+                "behind_proxy",
+                gate::parse(bind).map_err(invalid("behind_proxy"))?,
+                door,
+            ));
+        }
+        (None, Some(_)) => {
+            return Err(Error::field(
+                "client_header",
+                "A header with the client's address is believed only behind a proxy: name that entrance too.",
+            ));
+        }
+        (None, None) => {}
+    }
+    Ok(doors)
+}
+
+fn refused(field: &str, error: &ListenError) -> Error {
+    let message = sentence(&error.to_string());
+    Error {
+        field: Some(field.to_owned()),
+        ..Error::conflict(message)
+    }
+}
+
+/// Moves the interval of uptime on until the listener stops.
+fn beat(engine: &Weak<Engine>, pulse: &Pulse, interval: i64) {
+    while pulse.wait(HEARTBEAT) {
+        let Some(engine) = engine.upgrade() else { return };
+        let now = engine.clock.now();
+        engine.db.submit(
+            Priority::Bulk,
+            move |conn| uptime::seen(conn, interval, now),
+            |result: store::Result<()>| {
+                if let Err(error) = result {
+                    tracing::warn!(%error, "the listener's uptime could not be noted");
+                }
+            },
+        );
+    }
+}
+
+/// Ends a wait.
+#[derive(Default)]
+struct Pulse {
+    stopped: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Pulse {
+    /// Waits for `limit`; false as soon as it is stopped.
+    fn wait(&self, limit: Duration) -> bool {
+        let stopped = self
+            .stopped
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (stopped, _) = self
+            .changed
+            .wait_timeout_while(stopped, limit, |stopped| !*stopped)
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        !*stopped
+    }
+
+    fn stop(&self) {
+        *self
+            .stopped
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = true;
+        self.changed.notify_all();
+    }
+}
+
+/// What the status shows.
+#[derive(Default)]
+struct Notes(Mutex<NotesState>);
+
+#[derive(Default)]
+struct NotesState {
+    /// Stored hits of the last minute, as second and count, oldest first: at most 60.
+    seconds: std::collections::VecDeque<(i64, u32)>,
+    last_error: Option<String>,
+}
+
+impl Notes {
+    fn lock(&self) -> MutexGuard<'_, NotesState> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn stored(&self, at: Instant) {
+        let mut state = self.lock();
+        let second = at.timestamp();
+        match state.seconds.back_mut() {
+            Some((last, n)) if *last == second => *n += 1,
+            _ => state.seconds.push_back((second, 1)),
+        }
+        if state.seconds.len() > 60 {
+            state.seconds.pop_front();
+        }
+        state.last_error = None;
+    }
+
+    fn failed(&self, what: String) {
+        self.lock().last_error = Some(what);
+    }
+
+    fn read(&self, now: Instant) -> (u32, Option<String>) {
+        let state = self.lock();
+        let since = now.timestamp() - 60;
+        let hits = state
+            .seconds
+            .iter()
+            .filter(|(second, _)| *second > since)
+            .map(|(_, n)| n)
+            .sum();
+        (hits, state.last_error.clone())
+    }
+}
+
+/// The listener's ports over the engine's database. Holds no engine alive.
+struct Ports {
+    engine: Weak<Engine>,
+    notes: Arc<Notes>,
+}
+
+impl Ports {
+    fn new(engine: &Arc<Engine>, notes: &Arc<Notes>) -> Self {
+        Self {
+            engine: Arc::downgrade(engine),
+            notes: notes.clone(),
+        }
+    }
+
+    fn failed(&self, what: String) {
+        self.notes.failed(what);
+        if let Some(engine) = self.engine.upgrade() {
+            engine.announce(&[Tag::Reach]);
+        }
+    }
+
+    /// Returns the engine where its writer can take more.
+    fn ready(&self) -> Option<Arc<Engine>> {
+        let engine = self.engine.upgrade()?;
+        if engine.db.waiting(Priority::Hits) >= WAITING {
+            self.failed(
+                "More requests came in than could be stored; some readers were asked to try again.".into(),
+            );
+            return None;
+        }
+        Some(engine)
+    }
+
+    /// Reads or writes for a page, and answers after the commit.
+    fn page(
+        &self,
+        answer: AnswerPage,
+        work: impl FnOnce(&Conn, Instant) -> store::Result<(View, &'static [Tag])> + Send + 'static,
+    ) {
+        let Some(engine) = self.ready() else {
+            return answer(None);
+        };
+        let (now, notes, weak) = (engine.clock.now(), self.notes.clone(), self.engine.clone());
+        engine.db.submit(
+            Priority::Hits,
+            move |conn| {
+                counter::add(conn, counter::PAGES)?;
+                work(conn, now)
+            },
+            move |result: store::Result<_>| match result {
+                Ok((view, tags)) => {
+                    answer(Some(view));
+                    if let Some(engine) = weak.upgrade().filter(|_| !tags.is_empty()) {
+                        engine.announce(tags);
+                    }
+                }
+                Err(error) => {
+                    notes.failed(Error::from(error).message);
+                    answer(None);
+                }
+            },
+        );
+    }
+}
+
+impl HitSink for Ports {
+    fn hit(&self, hit: Hit, answer: AnswerHit) {
+        let Some(engine) = self.ready() else {
+            return answer(Outcome::Unavailable);
+        };
+        let mut fresh_key = [0; 32];
+        engine.entropy.fill(&mut fresh_key);
+        let arrival = Arrival {
+            token: hit.token,
+            at: engine.clock.now(),
+            head_only: hit.method == Method::Head,
+            from_here: hit.direct
+                && hit
+                    .source
+                    .is_some_and(|source| source.to_canonical().is_loopback()),
+            source: hit.source,
+            user_agent: hit.user_agent,
+            not_to_be_recorded: policy::asks_not_to_be_recorded(&hit.dnt, &hit.gpc),
+            prefetch: hit.prefetch,
+            fresh_key,
+        };
+        let (at, notes, weak) = (arrival.at, self.notes.clone(), self.engine.clone());
+        engine.db.submit(
+            Priority::Hits,
+            move |conn| ingest::record(conn, &arrival),
+            move |result: store::Result<Recorded>| match result {
+                Ok(recorded) => {
+                    // After the commit: a 200 that is not on disk would be a lie after a power cut.
+                    answer(Outcome::Recorded);
+                    if recorded == Recorded::Stored {
+                        notes.stored(at);
+                    }
+                    if let Some(engine) = weak.upgrade().filter(|_| recorded != Recorded::Nothing) {
+                        engine.announce(&[Tag::Opens, Tag::Activity]);
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a hit could not be stored");
+                    notes.failed(Error::from(error).message);
+                    answer(Outcome::Unavailable);
+                }
+            },
+        );
+    }
+}
+
+impl Pages for Ports {
+    fn show(&self, token: Token, answer: AnswerPage) {
+        self.page(answer, move |conn, _| Ok((view(conn, &token)?.0, &[])));
+    }
+
+    fn act(&self, token: Token, wish: Wish, answer: AnswerPage) {
+        self.page(answer, move |conn, now| {
+            let (before, reader) = view(conn, &token)?;
+            let Some(reader) = reader else {
+                return Ok((
+                    View {
+                        done: Some(wish),
+                        ..before
+                    },
+                    &[],
+                ));
+            };
+            let done = act(conn, &reader, &before.sender, wish, now)?;
+            let (after, _) = view(conn, &token)?;
+            let tags: &[Tag] = match done {
+                Done::Now => &[Tag::Opens, Tag::Activity, Tag::Contacts],
+                Done::Before | Done::Refused => &[],
+            };
+            let said = (done != Done::Refused).then_some(wish);
+            Ok((View { done: said, ..after }, tags))
+        });
+    }
+}
+
+/// What became of a wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    /// It was done.
+    Now,
+    /// It was so already.
+    Before,
+    /// It cannot be done here.
+    Refused,
+}
+
+fn act(conn: &Conn, reader: &Reader, sender: &str, wish: Wish, now: Instant) -> store::Result<Done> {
+    let (is_new, kind, what) = match wish {
+        Wish::StopRecording => (
+            preference::stop_recording(conn, reader, now)?,
+            ActivityKind::OptedOut,
+            "asked not to be recorded",
+        ),
+        Wish::AllowRecording => {
+            let is_new = preference::allow_recording(conn, reader, now, &grant_wording(sender))?;
+            if !is_new && reader.consent != Some(ConsentState::Granted) {
+                return Ok(Done::Refused);
+            }
+            (is_new, ActivityKind::Contacts, "agreed to be recorded again")
+        }
+        Wish::Unsubscribe => (
+            preference::unsubscribe(conn, reader, now)?,
+            ActivityKind::Unsubscribed,
+            "unsubscribed",
+        ),
+    };
+    if !is_new {
+        return Ok(Done::Before);
+    }
+    let who = if reader.name.is_empty() {
+        "An erased reader"
+    } else {
+        reader.name.as_str()
+    };
+    let row = NewActivity {
+        campaign: Some(reader.campaign),
+        message: Some(reader.message),
+        contact: reader.contact,
+        ..NewActivity::new(kind, format!("{who} {what}"))
+    };
+    activity::add(conn, now, &row)?;
+    Ok(Done::Now)
+}
+
+/// Returns what the page of `token` shows now, and whose it is.
+fn view(conn: &Conn, token: &Token) -> store::Result<(View, Option<Reader>)> {
+    let organisation: String = setting::get(conn, "organisation")?.unwrap_or_default();
+    let reader = preference::find(conn, token)?;
+    let Some(reader) = reader else {
+        let is_test = test_token::exists(conn, token)?;
+        counter::add(
+            conn,
+            if is_test {
+                counter::TEST_TOKEN
+            } else {
+                counter::UNKNOWN_TOKEN
+            },
+        )?;
+        return Ok((
+            View {
+                sender: if is_test { organisation } else { String::new() },
+                address: None,
+                standing: if is_test {
+                    Standing::Test
+                } else {
+                    Standing::Stranger
+                },
+                done: None,
+            },
+            None,
+        ));
+    };
+    let recording = match reader.consent {
+        Some(consent) if reader.opted_out || consent == ConsentState::Refused => Recording::Refused,
+        Some(_) if reader.tracking == TrackingMode::Personal => Recording::On,
+        _ => Recording::Off,
+    };
+    let view = View {
+        sender: if organisation.is_empty() {
+            reader.from_name.clone()
+        } else {
+            organisation
+        },
+        address: (!reader.email.is_empty()).then(|| mask(&reader.email)),
+        standing: Standing::Reader {
+            recording,
+            subscribed: !reader.suppressed,
+        },
+        done: None,
+    };
+    Ok((view, Some(reader)))
+}
+

@@ -10,19 +10,25 @@ pub mod campaign;
 pub mod check;
 pub mod consent_event;
 pub mod contact;
+pub mod counter;
 pub mod db;
 pub mod due;
 pub mod erasure;
+pub mod hit;
 pub mod list;
 pub mod merge;
 pub mod message;
 pub mod message_event;
 pub mod migrate;
 pub mod outbox_mail;
+pub mod preference;
 pub mod report;
+pub mod rollup;
 pub mod route;
 pub mod setting;
 pub mod suppression;
+pub mod test_token;
+pub mod uptime;
 
 pub use db::{Conn, Db, Priority};
 

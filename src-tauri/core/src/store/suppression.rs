@@ -19,13 +19,15 @@ pub struct NewSuppression<'a> {
     pub message: Option<MessageId>,
 }
 
-/// Suppresses an address. What a person said themselves replaces what the user set by hand, never the reverse.
+/// Suppresses an address. What a person said themselves replaces what the user set by hand or a server said,
+/// never the reverse: a bounce that is lifted must not lift an unsubscription.
 pub fn add(conn: &Conn, at: Instant, new: &NewSuppression<'_>) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO suppression (address_hash, kind, reason, at, message_id) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (address_hash) DO UPDATE
          SET kind = excluded.kind, reason = excluded.reason, at = excluded.at, message_id = excluded.message_id
-         WHERE suppression.kind = 'manual'",
+         WHERE suppression.kind = 'manual'
+            OR suppression.kind = 'bounced' AND excluded.kind IN ('unsubscribed', 'complained')",
     )?
     .execute((
         new.address_hash,

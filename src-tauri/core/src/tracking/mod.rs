@@ -1,5 +1,12 @@
 //! May a hit be recorded, what kind of fetch was it, and the way into the database.
 //!
-//! `token`, `policy`, `classify` and `judge` are pure; `ingest` queues what the listener hands on.
+//! `token`, `policy`, `classify` and `judge` are pure; `ingest` writes what the listener hands on, inside the
+//! transaction that it is given.
 
+mod agent;
+pub mod classify;
+mod client;
+pub mod ingest;
+pub mod judge;
+pub mod policy;
 pub mod token;

@@ -128,6 +128,8 @@ CREATE TABLE campaign (
   zone           TEXT    NOT NULL DEFAULT 'UTC',
   -- The token of the shared pixel, for mails in mode `shared`.
   shared_token   BLOB UNIQUE,
+  -- The key of hit.client_hash; NULL before the first hit, and empty once it is destroyed.
+  client_key     BLOB,
   -- Why it stands still, as a sentence; NULL while nothing is wrong.
   problem        TEXT,
   practice       INTEGER NOT NULL DEFAULT 0,
@@ -212,11 +214,13 @@ CREATE TABLE hit (
   new_look     INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX hit_by_message ON hit (message_id, at);
+CREATE INDEX hit_by_client ON hit (message_id, client_hash, at);
 
 -- Hourly counts by campaign and class. Class `first_open` counts messages at their first human look,
 -- `outside` what fell outside the window, `shared:CLASS` loads of the shared pixel.
 CREATE TABLE hourly (
   campaign_id INTEGER NOT NULL REFERENCES campaign (id) ON DELETE CASCADE,
+  -- Whole hours since 1970-01-01T00:00:00Z.
   hour        INTEGER NOT NULL,
   class       TEXT    NOT NULL,
   n           INTEGER NOT NULL,

@@ -1,0 +1,564 @@
+//! tiny_http on loopback: the only file that names it.
+//!
+//! Each entrance has its own port and two threads. One takes requests, reads what they ask and hands it to the
+//! ports of [`Site`]; the other writes answers, in the order in which they became ready. The database's
+//! writer never touches a reader's connection, since tiny_http holds back the second answer of a connection
+//! until the first is written: answering there could bring it to a stand.
+//!
+//! tiny_http has no limits of its own, which is why `gate` lets nothing but this computer in. The traps that
+//! remain (bodies that are announced and not sent) are handled in `refuse`.
+
+use super::body::{self, MAX_BODY, Posted};
+use super::gate::Bind;
+use super::pages::View;
+use super::reply::Reply;
+use super::routes::{Route, route};
+use super::{Door, Hit, MAX_HEADER, Outcome, Site};
+use std::io::{Cursor, Read};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Requests of one entrance that may be unanswered at once; beyond it no new one is taken.
+const IN_HAND: usize = 1024;
+/// Threads that may wait for slow or unwanted bodies at once.
+const SLOW: usize = 32;
+/// Largest unwanted body that is read to its end, so that the connection can go on.
+///
+/// tiny_http makes a buffer of the whole rest of a body that nobody read; a larger one ends the process.
+const DRAIN: usize = 1 << 20;
+/// How long a stop waits for answers in hand.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// An open entrance.
+pub struct Listening {
+    addr: SocketAddr,
+    server: Arc<tiny_http::Server>,
+    in_hand: Arc<InHand>,
+    receiver: Option<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// Why an entrance could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Another program listens there.
+    #[error(
+        "port {port} is in use by another program; stop that program, or choose another port (0 takes any free one)"
+    )]
+    InUse {
+        /// The port.
+        port: u16,
+    },
+    /// The operating system refused.
+    #[error("cannot listen at {addr}: {reason}")]
+    Refused {
+        /// The address.
+        addr: SocketAddr,
+        /// Its words.
+        reason: String,
+    },
+}
+
+/// Opens an entrance at `bind` and answers there until [`Listening::stop`].
+pub fn listen(bind: Bind, door: Door, site: Arc<Site>) -> Result<Listening, ListenError> {
+    let refused = |reason: String| ListenError::Refused {
+        addr: bind.addr(),
+        reason,
+    };
+    let socket = TcpListener::bind(bind.addr()).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => ListenError::InUse {
+            port: bind.addr().port(),
+        },
+        _ => refused(error.to_string()),
+    })?;
+    let addr = socket.local_addr().map_err(|error| refused(error.to_string()))?;
+    let server =
+        tiny_http::Server::from_listener(socket, None).map_err(|error| refused(error.to_string()))?;
+    let server = Arc::new(server);
+    let in_hand = Arc::<InHand>::default();
+    let (answers, ready) = channel();
+    let writer = spawn(&format!("casement-answer-{}", addr.port()), move || write(&ready))
+        .map_err(|error| refused(error.to_string()))?;
+    let desk = Desk {
+        door,
+        site,
+        answers,
+        in_hand: in_hand.clone(),
+        slow: Arc::default(),
+    };
+    let receiver = spawn(&format!("casement-receive-{}", addr.port()), {
+        let server = server.clone();
+        move || receive(&server, &desk)
+    })
+    .map_err(|error| refused(error.to_string()))?;
+    Ok(Listening {
+        addr,
+        server,
+        in_hand,
+        receiver: Some(receiver),
+        writer: Some(writer),
+    })
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work)
+}
+
+impl Listening {
+    /// Returns where it answers, with the port that was taken for port 0.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Takes no more requests, writes the answers in hand, and gives the port back.
+    pub fn stop(mut self) {
+        self.in_hand.close();
+        self.server.unblock();
+        if let Some(receiver) = self.receiver.take() {
+            // Its panics are caught where they happen.
+            let _ = receiver.join();
+        }
+        // The writer ends with the last answer; a reader who does not take it is not waited for any longer.
+        if self.in_hand.wait_empty(STOP_WAIT)
+            && let Some(writer) = self.writer.take()
+        {
+            let _ = writer.join();
+        }
+        let addr = self.addr;
+        drop(self);
+        wait_free(addr);
+    }
+}
+
+/// Waits until tiny_http's own thread has let go of the port, which it does after its `Server` is gone.
+fn wait_free(addr: SocketAddr) {
+    let end = Instant::now() + Duration::from_secs(1);
+    while TcpListener::bind(addr).is_err() && Instant::now() < end {
+        // There is no event to wait for: the thread is not ours.
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// Counts requests that are not answered yet.
+#[derive(Default)]
+struct InHand {
+    state: Mutex<InHandState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct InHandState {
+    n: usize,
+    closed: bool,
+}
+
+impl InHand {
+    fn lock(&self) -> MutexGuard<'_, InHandState> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Takes a place; waits for one while all are taken.
+    fn take(self: &Arc<Self>) -> Ticket {
+        let mut state = self.lock();
+        while state.n >= IN_HAND && !state.closed {
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+        state.n += 1;
+        Ticket(self.clone())
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until nothing is in hand; tells whether that came true in time.
+    fn wait_empty(&self, limit: Duration) -> bool {
+        let (state, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), limit, |state| state.n > 0)
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        state.n == 0
+    }
+}
+
+struct Ticket(Arc<InHand>);
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.0.lock().n -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+/// A request that waits for its answer. Dropped without one, it is answered with 503.
+struct Pending {
+    request: Option<(tiny_http::Request, Ticket)>,
+    answers: Sender<Answer>,
+    /// What a reader gets where nobody answers: the picture, or the page.
+    otherwise: fn() -> Reply,
+}
+
+struct Answer {
+    request: tiny_http::Request,
+    reply: Reply,
+    _ticket: Ticket,
+}
+
+impl Pending {
+    fn answer(mut self, reply: Reply) {
+        self.send(reply);
+    }
+
+    fn send(&mut self, reply: Reply) {
+        if let Some((request, ticket)) = self.request.take() {
+            // The writer is gone only after a stop that waited in vain; the request then ends with it.
+            let _ = self.answers.send(Answer {
+                request,
+                reply,
+                _ticket: ticket,
+            });
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let reply = (self.otherwise)();
+        self.send(reply);
+    }
+}
+
+fn write(ready: &Receiver<Answer>) {
+    while let Ok(answer) = ready.recv() {
+        let Answer {
+            request,
+            reply,
+            _ticket,
+        } = answer;
+        let done = catch_unwind(AssertUnwindSafe(|| request.respond(into_response(reply))));
+        match done {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "an answer could not be written"),
+            Err(_) => tracing::error!("writing an answer panicked"),
+        }
+    }
+}
+
+fn into_response(reply: Reply) -> tiny_http::Response<Cursor<Vec<u8>>> {
+    let headers = reply
+        .headers
+        .into_iter()
+        .filter_map(|(name, value)| tiny_http::Header::from_bytes(name, value).ok())
+        .collect();
+    let length = reply.body.len();
+    tiny_http::Response::new(
+        reply.status.into(),
+        headers,
+        Cursor::new(reply.body),
+        Some(length),
+        None,
+    )
+}
+
+/// Where one entrance's requests are read.
+#[derive(Clone)]
+struct Desk {
+    door: Door,
+    site: Arc<Site>,
+    answers: Sender<Answer>,
+    in_hand: Arc<InHand>,
+    slow: Arc<AtomicUsize>,
+}
+
+fn receive(server: &tiny_http::Server, desk: &Desk) {
+    loop {
+        let ticket = desk.in_hand.take();
+        let request = match server.recv() {
+            Ok(request) => request,
+            Err(error) => {
+                if !desk.in_hand.lock().closed {
+                    // tiny_http ends for good at its first failed accept.
+                    tracing::error!(%error, "an entrance has failed");
+                    (desk.site.failed)(format!(
+                        "The listener stopped by itself ({error}). Stop it and start it again."
+                    ));
+                }
+                return;
+            }
+        };
+        if catch_unwind(AssertUnwindSafe(|| desk.handle(request, ticket))).is_err() {
+            tracing::error!("reading a request panicked; its sender got no answer");
+        }
+    }
+}
+
+impl Desk {
+    fn handle(&self, request: tiny_http::Request, ticket: Ticket) {
+        let asked = route(request.method().as_str(), request.url());
+        let otherwise: fn() -> Reply = match asked {
+            Route::Pixel(..) => Reply::pixel_unavailable,
+            _ => Reply::page_unavailable,
+        };
+        let body = Announced::of(&request);
+        let pending = Pending {
+            request: Some((request, ticket)),
+            answers: self.answers.clone(),
+            otherwise,
+        };
+        match (asked, body) {
+            (Route::Act(token), Announced::Buffered | Announced::Nothing) => self.act(pending, token),
+            (Route::Act(token), Announced::Coming(n)) if n <= MAX_BODY => {
+                self.apart(pending, move |desk, pending| desk.act(pending, token));
+            }
+            (Route::Act(token), Announced::Chunked) => {
+                self.apart(pending, move |desk, pending| desk.act(pending, token));
+            }
+            (Route::Act(_), Announced::Coming(n)) => {
+                self.refuse(pending, n, Reply::text(413, "The request is too large.\n"));
+            }
+            (_, Announced::Nothing) => self.read(pending, asked),
+            (_, Announced::Buffered) => pending.answer(Reply::text(400, NO_BODY)),
+            (_, Announced::Coming(n)) => self.refuse(pending, n, Reply::text(400, NO_BODY)),
+            (_, Announced::Chunked) => self.refuse(pending, usize::MAX, Reply::text(400, NO_BODY)),
+        }
+    }
+
+    /// Answers what has no body.
+    fn read(&self, pending: Pending, asked: Route) {
+        match asked {
+            Route::Pixel(token, method) => {
+                let Some((request, _)) = &pending.request else {
+                    return;
+                };
+                let hit = Hit {
+                    token,
+                    method,
+                    direct: self.door == Door::Direct,
+                    source: self.source(request),
+                    user_agent: values(request, "User-Agent")
+                        .into_iter()
+                        .next()
+                        .unwrap_or_default(),
+                    dnt: values(request, "DNT"),
+                    gpc: values(request, "Sec-GPC"),
+                    prefetch: ["Purpose", "Sec-Purpose", "X-Purpose"]
+                        .iter()
+                        .flat_map(|name| values(request, name))
+                        .any(|value| value.to_ascii_lowercase().starts_with("prefetch")),
+                };
+                self.site.hits.hit(
+                    hit,
+                    Box::new(move |outcome| {
+                        pending.answer(match outcome {
+                            Outcome::Recorded => Reply::pixel(200),
+                            Outcome::Unavailable => Reply::pixel_unavailable(),
+                        });
+                    }),
+                );
+            }
+            Route::Show(token) => self
+                .site
+                .pages
+                .show(token, Box::new(move |view| pending.answer(Reply::of_view(view)))),
+            Route::Robots => pending.answer(Reply::text(200, "User-agent: *\nDisallow: /\n")),
+            Route::Health => pending.answer(Reply::text(200, "ok\n")),
+            Route::WrongMethod(allowed) => {
+                let mut reply = Reply::text(405, "This method is not for this address.\n");
+                reply.headers.push(("Allow", allowed));
+                pending.answer(reply);
+            }
+            Route::Act(_) | Route::Unknown => pending.answer(Reply::text(404, "There is nothing here.\n")),
+        }
+    }
+
+    /// Reads what was posted and does it.
+    fn act(&self, mut pending: Pending, token: crate::tracking::token::Token) {
+        let Some((request, _)) = &mut pending.request else {
+            return;
+        };
+        let kind = values(request, "Content-Type")
+            .into_iter()
+            .next()
+            .unwrap_or_default();
+        let mut body = Vec::new();
+        let read = request
+            .as_reader()
+            .take(MAX_BODY as u64 + 1)
+            .read_to_end(&mut body);
+        if read.is_err() || body.len() > MAX_BODY {
+            // Only a body in chunks comes here: its rest must not be read as the next request.
+            return self.refuse(
+                pending,
+                usize::MAX,
+                Reply::text(413, "The request is too large.\n"),
+            );
+        }
+        let pages = &self.site.pages;
+        match body::posted(&kind, &body) {
+            Posted::Form(wish) => {
+                pages.act(
+                    token,
+                    wish,
+                    Box::new(move |view| pending.answer(Reply::of_view(view))),
+                );
+            }
+            Posted::OneClick => {
+                // RFC 8058 §3.1: no page, no redirect, no cookie; the machine that asks reads the status.
+                let done = move |view: Option<View>| {
+                    pending.answer(match view {
+                        Some(_) => Reply::text(200, ""),
+                        None => Reply::text(503, ""),
+                    });
+                };
+                pages.act(token, super::Wish::Unsubscribe, Box::new(done));
+            }
+            Posted::Nothing => pages.show(token, Box::new(move |view| pending.answer(Reply::of_view(view)))),
+        }
+    }
+
+    /// Does `work` on a thread of its own, since it waits for bytes that may never come.
+    fn apart(&self, pending: Pending, work: impl FnOnce(&Desk, Pending) + Send + 'static) {
+        if self.slow.fetch_add(1, Ordering::Relaxed) >= SLOW {
+            self.slow.fetch_sub(1, Ordering::Relaxed);
+            return abandon(pending, Reply::page_unavailable());
+        }
+        let desk = self.clone();
+        let run = move || {
+            let slow = desk.slow.clone();
+            if catch_unwind(AssertUnwindSafe(|| work(&desk, pending))).is_err() {
+                tracing::error!("reading a body panicked");
+            }
+            slow.fetch_sub(1, Ordering::Relaxed);
+        };
+        if spawn("casement-body", run).is_err() {
+            self.slow.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Answers a request whose body of `n` bytes is not wanted, without reading it here.
+    fn refuse(&self, pending: Pending, n: usize, reply: Reply) {
+        if n > DRAIN {
+            return abandon(pending, reply);
+        }
+        // Dropping the request reads the rest of its body: not here, where others wait.
+        self.apart(pending, move |_, mut pending| {
+            if let Some((request, _ticket)) = pending.request.take() {
+                if let Err(error) = request.respond(into_response(reply)) {
+                    tracing::debug!(%error, "a refusal could not be written");
+                }
+            }
+        });
+    }
+}
+
+const NO_BODY: &str = "This address takes no body.\n";
+
+/// Answers and lets go of the connection without reading on.
+///
+/// tiny_http can neither close a connection nor skip a body, and allocates what was announced; so the
+/// connection is leaked on purpose: a thread and two descriptors, against the end of the process.
+fn abandon(mut pending: Pending, reply: Reply) {
+    if let Some((request, _ticket)) = pending.request.take() {
+        let stream = request.upgrade("close", into_response(reply));
+        std::mem::forget(stream);
+    }
+}
+
+/// What a request says of its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Announced {
+    Nothing,
+    /// tiny_http has read it already: at most 1,024 bytes.
+    Buffered,
+    /// Still to be read.
+    Coming(usize),
+    /// Of unknown length.
+    Chunked,
+}
+
+impl Announced {
+    fn of(request: &tiny_http::Request) -> Self {
+        let has = |name: &'static str| request.headers().iter().any(|header| header.field.equiv(name));
+        match request.body_length() {
+            _ if has("Transfer-Encoding") => Self::Chunked,
+            None | Some(0) => Self::Nothing,
+            Some(n) if n <= 1024 && !has("Expect") => Self::Buffered,
+            Some(n) => Self::Coming(n),
+        }
+    }
+}
+
+impl Desk {
+    fn source(&self, request: &tiny_http::Request) -> Option<IpAddr> {
+        match &self.door {
+            Door::Direct => request.remote_addr().map(|addr| addr.ip().to_canonical()),
+            // The last entry is the one that the proxy itself added; those before it came from outside.
+            Door::BehindProxy { client_header } => values(request, client_header.as_deref()?)
+                .last()?
+                .rsplit(',')
+                .next()
+                .and_then(parse_source),
+        }
+    }
+}
+
+/// Reads an address with or without a port or brackets.
+fn parse_source(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"');
+    let ip: Option<IpAddr> = text.parse().ok();
+    ip.or_else(|| text.parse::<SocketAddr>().ok().map(|addr| addr.ip()))
+        .or_else(|| text.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
+        .map(|ip| ip.to_canonical())
+}
+
+/// Returns every value of a header, without control characters, cut to [`MAX_HEADER`].
+fn values(request: &tiny_http::Request, name: &str) -> Vec<String> {
+    request
+        .headers()
+        .iter()
+        .filter(|header| header.field.as_str().as_str().eq_ignore_ascii_case(name))
+        .map(|header| {
+            String::from_utf8_lossy(header.value.as_bytes())
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(MAX_HEADER)
+                .collect()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxys_address_is_read_in_every_spelling() {
+        for (text, wanted) in [
+            ("203.0.113.9", Some("203.0.113.9")),
+            (" 203.0.113.9 ", Some("203.0.113.9")),
+            ("203.0.113.9:51000", Some("203.0.113.9")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("[2001:db8::1]:443", Some("2001:db8::1")),
+            ("::ffff:203.0.113.9", Some("203.0.113.9")),
+            ("unknown", None),
+            ("", None),
+            ("_hidden", None),
+        ] {
+            assert_eq!(
+                parse_source(text),
+                wanted.map(|ip| ip.parse().unwrap()),
+                "{text:?}"
+            );
+        }
+    }
+}

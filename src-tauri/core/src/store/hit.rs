@@ -1,0 +1,245 @@
+//! `hit`: requests for personal pixels that may be kept, and what their tokens belong to.
+
+use super::{Conn, Result, instant, test_token, word};
+use crate::clock::{Instant, from_millis, to_millis};
+use crate::domain::message::MessageState;
+use crate::domain::open::{HitClass, Signal};
+use crate::domain::window::Window;
+use crate::ids::{CampaignId, ContactId, HitId, MessageId};
+use crate::tracking::policy::{MessageFacts, Target};
+use crate::tracking::token::Token;
+use rusqlite::{OptionalExtension, Row};
+
+/// What a pixel's token belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What policy must know.
+    pub target: Target,
+    /// The campaign; `None` for unknown and test tokens.
+    pub campaign: Option<CampaignId>,
+    /// The message; `None` unless the token is a message's own.
+    pub message: Option<FoundMessage>,
+}
+
+/// A message as its hits need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// The person; `None` once erased.
+    pub contact: Option<ContactId>,
+    /// Their name, or their address where they have none; empty once erased.
+    pub name: String,
+    /// Where it is.
+    pub state: MessageState,
+    /// When the sender's server took it.
+    pub accepted_at: Option<Instant>,
+    /// When its hand-over began.
+    pub handing_over_at: Option<Instant>,
+    /// The best that is known.
+    pub signal: Signal,
+    /// Stored hits.
+    pub hits: u32,
+    /// Of these, by machines.
+    pub machine_hits: u32,
+    /// It had a human hit.
+    pub opened: bool,
+}
+
+/// Finds what `token` belongs to.
+pub fn find(conn: &Conn, token: &Token) -> Result<Found> {
+    if let Some(found) = conn
+        .prepare_cached(FIND_MESSAGE)?
+        .query_row([token.as_bytes()], message_row)
+        .optional()?
+    {
+        return Ok(found);
+    }
+    if let Some(found) = conn
+        .prepare_cached("SELECT id, opens_from, opens_until FROM campaign WHERE shared_token = ?1")?
+        .query_row([token.as_bytes()], |row| {
+            Ok(Found {
+                target: Target::Shared { window: window(row)? },
+                campaign: Some(CampaignId(row.get("id")?)),
+                message: None,
+            })
+        })
+        .optional()?
+    {
+        return Ok(found);
+    }
+    Ok(Found {
+        target: if test_token::exists(conn, token)? {
+            Target::Test
+        } else {
+            Target::Unknown
+        },
+        campaign: None,
+        message: None,
+    })
+}
+
+const FIND_MESSAGE: &str =
+    "SELECT m.id, m.campaign_id, m.contact_id, m.email, m.state, m.tracking, m.opted_out_at,
+           m.accepted_at, m.handing_over_at, m.signal, m.hits, m.machine_hits, m.first_open_at,
+           c.opens_from, c.opens_until, p.consent, p.first_name, p.last_name,
+           a.from_address IS NOT NULL AND lower(a.from_address) = lower(m.email) AS to_sender
+    FROM message AS m
+    JOIN campaign AS c ON c.id = m.campaign_id
+    LEFT JOIN contact AS p ON p.id = m.contact_id
+    LEFT JOIN account AS a ON a.id = c.account_id
+    WHERE m.pixel_token = ?1";
+
+fn message_row(row: &Row<'_>) -> rusqlite::Result<Found> {
+    let contact: Option<i64> = row.get("contact_id")?;
+    let first: Option<String> = row.get("first_name")?;
+    let last: Option<String> = row.get("last_name")?;
+    let name = format!("{} {}", first.unwrap_or_default(), last.unwrap_or_default());
+    let name = match name.trim() {
+        "" => row.get("email")?,
+        name => name.to_owned(),
+    };
+    Ok(Found {
+        target: Target::Message(MessageFacts {
+            tracking: word(row, "tracking")?,
+            opted_out: instant(row, "opted_out_at")?.is_some(),
+            consent: match contact {
+                Some(_) => Some(word(row, "consent")?),
+                None => None,
+            },
+            to_sender: row.get("to_sender")?,
+            window: window(row)?,
+        }),
+        campaign: Some(CampaignId(row.get("campaign_id")?)),
+        message: Some(FoundMessage {
+            id: MessageId(row.get("id")?),
+            contact: contact.map(ContactId),
+            name,
+            state: word(row, "state")?,
+            accepted_at: instant(row, "accepted_at")?,
+            handing_over_at: instant(row, "handing_over_at")?,
+            signal: word(row, "signal")?,
+            hits: row.get("hits")?,
+            machine_hits: row.get("machine_hits")?,
+            opened: instant(row, "first_open_at")?.is_some(),
+        }),
+    })
+}
+
+fn window(row: &Row<'_>) -> rusqlite::Result<Option<Window>> {
+    Ok(
+        match (instant(row, "opens_from")?, instant(row, "opens_until")?) {
+            (Some(opens_from), Some(opens_until)) => Some(Window {
+                opens_from,
+                opens_until,
+            }),
+            _ => None,
+        },
+    )
+}
+
+/// A hit to be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHit {
+    /// Whose pixel it was.
+    pub message: MessageId,
+    /// When it came.
+    pub at: Instant,
+    /// What it was taken for.
+    pub class: HitClass,
+    /// Why.
+    pub reason: &'static str,
+    /// By which version of the rules.
+    pub rule_version: u32,
+    /// The client's family.
+    pub client: String,
+    /// As it was sent, without control characters, at most 512 characters.
+    pub user_agent: String,
+    /// IPv4 /24 or IPv6 /48; empty where the source is unknown.
+    pub network: String,
+    /// Hits with the same one are one client.
+    pub client_hash: [u8; 16],
+    /// It begins a new look.
+    pub new_look: bool,
+}
+
+/// Stores a hit.
+pub fn insert(conn: &Conn, hit: &NewHit) -> Result<HitId> {
+    conn.prepare_cached(
+        "INSERT INTO hit (message_id, at, class, reason, rule_version, client, user_agent, network, client_hash, new_look)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?
+    .execute((
+        hit.message.0,
+        to_millis(hit.at),
+        hit.class.as_str(),
+        hit.reason,
+        hit.rule_version,
+        &hit.client,
+        &hit.user_agent,
+        &hit.network,
+        hit.client_hash,
+        hit.new_look,
+    ))?;
+    Ok(HitId(conn.last_insert_rowid()))
+}
+
+/// Returns when the client's last stored hit on this message came.
+pub fn last_of_client(conn: &Conn, message: MessageId, client_hash: &[u8; 16]) -> Result<Option<Instant>> {
+    let at: Option<i64> = conn
+        .prepare_cached("SELECT max(at) FROM hit WHERE message_id = ?1 AND client_hash = ?2")?
+        .query_row((message.0, client_hash), |row| row.get(0))?;
+    Ok(at.map(from_millis))
+}
+
+/// Tells whether a hit of this class and client is stored of this message.
+pub fn has_kind(conn: &Conn, message: MessageId, class: HitClass, client: &str) -> Result<bool> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM hit WHERE message_id = ?1 AND class = ?2 AND client = ?3)",
+        )?
+        .query_row((message.0, class.as_str(), client), |row| row.get(0))?)
+}
+
+/// Returns the key under which a campaign's clients are hashed; `fresh` becomes it where there is none.
+pub fn client_key(conn: &Conn, campaign: CampaignId, fresh: [u8; 32]) -> Result<[u8; 32]> {
+    let stored: Option<Vec<u8>> = conn
+        .prepare_cached("SELECT client_key FROM campaign WHERE id = ?1")?
+        .query_row([campaign.0], |row| row.get(0))?;
+    match stored {
+        Some(bytes) => bytes.try_into().or(Ok(fresh)),
+        None => {
+            conn.prepare_cached("UPDATE campaign SET client_key = ?2 WHERE id = ?1")?
+                .execute((campaign.0, fresh))?;
+            Ok(fresh)
+        }
+    }
+}
+
+/// Notes that a mail arrived whose hand-over was uncertain: its pixel was fetched.
+///
+/// It counts as accepted from when its hand-over began, the earliest moment that is known.
+pub fn prove_arrival(conn: &Conn, message: &FoundMessage, at: Instant) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE message
+         SET state = 'accepted', accepted_at = coalesce(accepted_at, handing_over_at, ?2)
+         WHERE id = ?1 AND state = 'uncertain'",
+    )?
+    .execute((message.id.0, to_millis(at)))?;
+    conn.prepare_cached(
+        "INSERT INTO message_event (message_id, at, kind, reply) VALUES (?1, ?2, 'accepted', ?3)",
+    )?
+    .execute((
+        message.id.0,
+        to_millis(at),
+        "its pixel was fetched, so it has arrived",
+    ))?;
+    Ok(())
+}
+
+/// Notes the last prefetch by Apple's mail privacy for a person.
+pub fn note_mpp(conn: &Conn, contact: ContactId, at: Instant) -> Result<()> {
+    conn.prepare_cached("UPDATE contact SET mpp_seen_at = max(coalesce(mpp_seen_at, 0), ?2) WHERE id = ?1")?
+        .execute((contact.0, to_millis(at)))?;
+    Ok(())
+}

@@ -1,0 +1,522 @@
+//! What kind of fetch was it? Rules over one request, first match wins. Pure.
+//!
+//! Rules look for families by anchored words, never for whole strings, except for the three real prefetchers.
+//! Three traps shaped them: a phone called CUBOT, browsers made by security vendors, and mail services' image
+//! proxies, which every list of bots has on it. Bare WebKit without `Safari/` is a person: it is Apple Mail
+//! without its privacy proxy, and Outlook for Mac.
+
+use super::agent::Agent;
+use super::client;
+use crate::domain::open::HitClass;
+use chrono::TimeDelta;
+
+/// Rises with every change of the rules; hits keep the version that judged them.
+pub const RULE_VERSION: u32 = 1;
+
+/// A proxy that is faster than this after hand-over cannot have been asked by a person.
+const TOO_FAST: TimeDelta = TimeDelta::seconds(3);
+
+/// What the rules look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts<'a> {
+    /// As the client sent it; empty where it sent none.
+    pub user_agent: &'a str,
+    /// It asked for headers only.
+    pub head_only: bool,
+    /// Time since the sender's server took the mail; `None` where that is not known, or lies in the future
+    /// because a clock was set.
+    pub delta: Option<TimeDelta>,
+    /// It says of itself that nobody looks yet.
+    pub prefetch: bool,
+}
+
+/// What a fetch is taken for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Its class.
+    pub class: HitClass,
+    /// The rule: `apple_mpp`, `named_proxy`, `no_ua`, …
+    pub reason: &'static str,
+    /// The client's family, for people to read: "Gmail", "Apple Mail"; empty where it cannot be told.
+    pub client: String,
+}
+
+/// Judges one fetch.
+pub fn classify(facts: &Facts) -> Verdict {
+    let agent = Agent::parse(facts.user_agent);
+    let verdict = |class, reason, client: &str| Verdict {
+        class,
+        reason,
+        client: client.to_owned(),
+    };
+    if facts.head_only {
+        return verdict(HitClass::Scanner, "head", "");
+    }
+    if let Some((reason, client)) = prefetcher(facts, &agent) {
+        return verdict(HitClass::MachinePrefetch, reason, client);
+    }
+    if let Some(client) = mail_proxy(&agent) {
+        return match facts.delta {
+            Some(delta) if delta >= TimeDelta::zero() && delta < TOO_FAST => {
+                verdict(HitClass::Unknown, "proxy_too_fast", client)
+            }
+            _ => verdict(HitClass::HumanProxy, "named_proxy", client),
+        };
+    }
+    if agent.text.is_empty() {
+        return verdict(HitClass::Unknown, "no_ua", "");
+    }
+    let (class, reason) = if is_scanner(&agent) {
+        (HitClass::Scanner, "named_scanner")
+    } else if is_impossible(&agent) {
+        (HitClass::Scanner, "impossible_ua")
+    } else if is_bot(&agent) {
+        (HitClass::Bot, "named_bot")
+    } else if is_mail_client(&agent) {
+        (HitClass::HumanDirect, "mail_client")
+    } else if is_library(&agent) {
+        (HitClass::Library, "named_library")
+    } else if agent.has_contact || is_compatible_with_nothing(&agent) {
+        (HitClass::Bot, "names_its_owner")
+    } else if agent.has_engine() {
+        (HitClass::HumanDirect, "browser")
+    } else if agent.has_word(&["cfnetwork"]) {
+        // An app on a Mac or an iPhone that loads pictures by the system's own means.
+        (HitClass::HumanDirect, "apple_app")
+    } else {
+        (HitClass::Unknown, "unrecognised")
+    };
+    verdict(class, reason, client::family(&agent, class))
+}
+
+/// The three real prefetchers, Apple's background sync, and requests that say so themselves.
+fn prefetcher(facts: &Facts, agent: &Agent) -> Option<(&'static str, &'static str)> {
+    let text = agent.text.as_str();
+    if text == "mozilla/5.0" {
+        return Some(("apple_mpp", "Apple Mail"));
+    }
+    if text.ends_with("edge/12.246 mozilla/5.0") || agent.has_phrase(&["gmail-content-sampling"]) {
+        return Some(("gmail_prefetch", "Gmail"));
+    }
+    if agent.has_word(&["dataaccessd"]) {
+        return Some(("apple_background", "Apple Mail"));
+    }
+    facts.prefetch.then_some(("says_prefetch", ""))
+}
+
+/// Image proxies of mail services: they fetch when somebody looks.
+fn mail_proxy(agent: &Agent) -> Option<&'static str> {
+    const NAMED: &[(&str, &str)] = &[
+        ("googleimageproxy", "Gmail"),
+        ("ggpht", "Gmail"),
+        ("yahoomailproxy", "Yahoo"),
+        ("superhumanproxy", "Superhuman"),
+        ("seznamemailproxy", "Seznam"),
+        ("ramblermail", "Rambler"),
+        ("fwdcdn", "ukr.net"),
+        ("fastmailua", "Fastmail"),
+    ];
+    if let Some((_, client)) = NAMED.iter().find(|(word, _)| agent.has_word(&[word])) {
+        return Some(client);
+    }
+    if agent.text == "superhuman" {
+        return Some("Superhuman");
+    }
+    let by_a_proxy = agent.has_ending(&["proxy"], &[]);
+    (by_a_proxy && agent.words.iter().any(|word| word.contains("mail"))).then_some("Mail service")
+}
+
+fn is_scanner(agent: &Agent) -> bool {
+    const WORDS: &[&str] = &[
+        "nmap",
+        "nessus",
+        "nuclei",
+        "sqlmap",
+        "nikto",
+        "clamav",
+        "barracuda",
+        "spamexperts",
+        "virustotal",
+        "virustotalcloud",
+        "detectify",
+        "leakix",
+        "securityheaders",
+        "qualys",
+        "openvas",
+        "acunetix",
+        "netsparker",
+        "arachni",
+        "shodan",
+        "pshtt",
+        "scmguard",
+        "internetmeasurement",
+        "phishtank",
+        "safelinks",
+        "ssllabs",
+        "fortiguard",
+        "mimecast",
+        "proofpoint",
+        "messagelabs",
+        "ironport",
+        "cloudmark",
+        "appengine",
+        "safeweb",
+        "safesearch",
+        "safebrowsing",
+        "huaweisymantec",
+        "spamassassin",
+        "rspamd",
+        "amavis",
+        "urldefense",
+        "vulnerability",
+    ];
+    const BEGINNINGS: &[&str] = &[
+        "netcraft",
+        "bitsight",
+        "censys",
+        "zgrab",
+        "expanseinc",
+        "paloalto",
+    ];
+    const ENDINGS: &[&str] = &["scan", "scans", "scanner", "scanning", "scanners"];
+    const PHRASES: &[&str] = &[
+        "ssl labs",
+        "virus check",
+        "virus scan",
+        "expanse indexes",
+        "palo alto networks",
+        "link resolver",
+        "microsoft exchange/",
+        "security audit",
+        "security assessment",
+    ];
+    // Names of vendors that make browsers too: only where nothing can draw a page.
+    const VENDORS: &[&str] = &[
+        "kaspersky",
+        "symantec",
+        "sophos",
+        "sophosagent",
+        "bitdefender",
+        "trendmicro",
+        "fireeye",
+        "trellix",
+        "forcepoint",
+        "mcafee",
+        "norton",
+        "avast",
+        "avira",
+        "avg",
+        "eset",
+        "fortinet",
+        "checkpoint",
+        "defender",
+        "zscaler",
+        "virus",
+        "antivirus",
+        "malware",
+        "antispam",
+        "spam",
+        "phishing",
+        "security",
+    ];
+    agent.has_word(WORDS)
+        || agent.has_beginning(BEGINNINGS)
+        || agent.has_ending(ENDINGS, &[])
+        || agent.has_phrase(PHRASES)
+        || agent
+            .products
+            .first()
+            .is_some_and(|product| product.name == "cortex")
+        || !agent.has_engine() && agent.has_word(VENDORS)
+}
+
+/// Combinations that no program ever sent: Internet Explorer's engine on a Mac, a browser of 2006 on the
+/// present web.
+fn is_impossible(agent: &Agent) -> bool {
+    agent.has_word(&["trident"]) && agent.has_phrase(&["mac os x"])
+        || agent.text.contains(" firefox/2.") && !is_mail_client(agent)
+}
+
+fn is_bot(agent: &Agent) -> bool {
+    const ENDINGS: &[&str] = &[
+        "bot",
+        "bots",
+        "crawler",
+        "crawlers",
+        "crawl",
+        "crawling",
+        "spider",
+        "fetcher",
+        "checker",
+        "linkcheck",
+        "monitor",
+        "monitoring",
+        "validator",
+        "archiver",
+        "scraper",
+        "indexer",
+        "preview",
+        "previewer",
+        "grabber",
+        "harvester",
+        "externalhit",
+        "expanding",
+        "favicon",
+        "favicons",
+        "lighthouse",
+        "retriever",
+        "retrieval",
+        "proxy",
+        "downloader",
+        "parser",
+    ];
+    const NOT_BOTS: &[&str] = &["cubot"];
+    const WORDS: &[&str] = &[
+        "headlesschrome",
+        "phantomjs",
+        "slimerjs",
+        "slurp",
+        "nutch",
+        "heritrix",
+        "iframely",
+        "embedly",
+        "viber",
+        "whatsapp",
+        "proximic",
+        "pingdom",
+        "statuscake",
+        "uptime",
+        "siteimprove",
+        "hubspot",
+        "imgproxy",
+        "mediapartners",
+        "googleother",
+        "inspectiontool",
+        "flipboard",
+        "skypeuripreview",
+        "facebookcatalog",
+        "mailchimp",
+        "inoreader",
+        "newsblur",
+        "rss",
+        "lychee",
+        "ptst",
+        "gtmetrix",
+        "prerender",
+        "bytespider",
+    ];
+    const PHRASES: &[&str] = &[
+        "read-aloud",
+        "screaming frog",
+        "apis-google",
+        "link check",
+        "content retrieval",
+    ];
+    const BEGINNINGS: &[&str] = &[
+        "feed",
+        "metafeed",
+        "linkcheck",
+        "brokenlink",
+        "crawler",
+        "spiderbot",
+    ];
+    agent.has_ending(ENDINGS, NOT_BOTS)
+        || agent.has_word(WORDS)
+        || agent.has_phrase(PHRASES)
+        || agent.has_beginning(BEGINNINGS)
+}
+
+/// Programs that show mail, by name, and whatever calls itself a mail something.
+fn is_mail_client(agent: &Agent) -> bool {
+    const WORDS: &[&str] = &[
+        "macoutlook",
+        "oneoutlook",
+        "msoffice",
+        "thunderbird",
+        "icedove",
+        "betterbird",
+        "seamonkey",
+        "evolution",
+        "eudora",
+        "postbox",
+        "postboxapp",
+        "kmail",
+        "kmail2",
+        "kontact",
+        "geary",
+        "sylpheed",
+        "balsa",
+        "trojita",
+        "incredimail",
+        "sparkdesktop",
+        "spark",
+        "sparrow",
+        "unibox",
+        "tempo",
+        "newton",
+        "canary",
+        "spike",
+        "missive",
+        "shortwave",
+        "mimestream",
+        "superhuman",
+        "emclient",
+        "foxmail",
+        "mutt",
+        "neomutt",
+        "alpine",
+        "claws",
+        "zohotridentwindows",
+        "bluemail",
+        "lotus",
+        "entourage",
+        "becky",
+        "mulberry",
+        "gyazmail",
+        "tutanota",
+        "tuta",
+        "protonmail",
+        "zimbra",
+        "interlink",
+        "notes",
+    ];
+    const NOT_CLIENTS: &[&str] = &["mailto", "javamail", "mailgun", "mailjet", "sendmail", "mailhog"];
+    if agent.has_word(&["discovery", "javamail", "phpmailer"]) {
+        return false;
+    }
+    agent.has_word(WORDS)
+        || agent.has_phrase(&["ms-office", "the bat!", "k-9", "em client"])
+        || agent
+            .products
+            .iter()
+            .any(|product| product.name == "office" && product.versioned)
+        || agent.words.iter().any(|word| {
+            word.contains("outlook")
+                || word.contains("mail") && !word.contains("mailer") && !NOT_CLIENTS.contains(&word.as_str())
+        })
+}
+
+fn is_library(agent: &Agent) -> bool {
+    const NAMES: &[&str] = &[
+        "curl",
+        "libcurl",
+        "wget",
+        "wget2",
+        "python",
+        "cpython",
+        "aiohttp",
+        "httpx",
+        "dalvik",
+        "java",
+        "jakarta",
+        "jetty",
+        "undici",
+        "node",
+        "node.js",
+        "deno",
+        "bun",
+        "got",
+        "axios",
+        "hackney",
+        "mechanize",
+        "ruby",
+        "perl",
+        "php",
+        "guzzle",
+        "faraday",
+        "typhoeus",
+        "restsharp",
+        "unirest",
+        "lynx",
+        "links",
+        "elinks",
+        "w3m",
+        "postmanruntime",
+        "insomnia",
+        "scrapy",
+        "colly",
+        "reqwest",
+        "hyper",
+        "ureq",
+        "isahc",
+        "aria2",
+        "superagent",
+        "needle",
+        "ktor",
+        "retrofit",
+        "volley",
+        "alamofire",
+        "afnetworking",
+        "ahc",
+        "netty",
+        "vertx",
+        "vert.x",
+        "zend",
+        "symfony",
+        "dart",
+        "flutter",
+        "libsoup",
+        "gvfs",
+        "embarcadero",
+        "delphi",
+        "indy",
+        "powershell",
+        "windowspowershell",
+        "wininet",
+        "snoopy",
+        "lwp",
+        "puppeteer",
+        "playwright",
+        "selenium",
+        "cypress",
+        "electron",
+        "rust",
+        "erlang",
+        "elixir",
+        "tesla",
+        "finch",
+        "mint",
+        "qt",
+        "boost.beast",
+        "mono",
+        "dotnet",
+        "swift",
+    ];
+    const BEGINNINGS: &[&str] = &[
+        "python",
+        "java",
+        "perl",
+        "ruby",
+        "php",
+        "go-",
+        "node-",
+        "apache-",
+        "libwww",
+        "lwp",
+        "microsoft",
+    ];
+    const PARTS: &[&str] = &["http", "url", "curl", "wget", "fetch", "request"];
+    const ENDINGS: &[&str] = &["client", "sdk", ".rb", ".js", ".py", "-lib"];
+    let is_name = |name: &str| {
+        NAMES.contains(&name)
+            || BEGINNINGS.iter().any(|part| name.starts_with(part))
+            || PARTS.iter().any(|part| name.contains(part))
+            || ENDINGS.iter().any(|ending| name.ends_with(ending))
+    };
+    let first = agent
+        .products
+        .first()
+        .is_some_and(|product| is_name(&product.name));
+    let any = agent.products.iter().any(|product| is_name(&product.name));
+    first || !agent.has_engine() && (any || agent.has_phrase(&["indy library", "uri client"]))
+}
+
+/// `compatible;` in a comment names a real browser, or it is a crawler's mask.
+fn is_compatible_with_nothing(agent: &Agent) -> bool {
+    agent.has_phrase(&["compatible;"])
+        && !agent.has_word(&["msie", "trident", "konqueror", "opera", "icab", "netfront"])
+}
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

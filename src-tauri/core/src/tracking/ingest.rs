@@ -1,0 +1,275 @@
+//! Writes a hit, inside the transaction that it is given: what does the token belong to, may it be recorded,
+//! what kind of fetch was it, and then a row or a count.
+//!
+//! Always writes at least one counter, so that every request waits for a commit, whatever its token: an answer
+//! that came sooner for unknown ones would tell them apart.
+
+use super::classify::{self, Facts, Verdict};
+use super::judge;
+use super::policy::{self, Cap, Counted, Decision, RequestFacts, Stored, Target};
+use super::token::Token;
+use crate::api::ActivityKind;
+use crate::clock::Instant;
+use crate::domain::message::MessageState;
+use crate::domain::open::HitClass;
+use crate::ids::CampaignId;
+use crate::store::activity::{self, NewActivity};
+use crate::store::hit::{self, Found, FoundMessage, NewHit};
+use crate::store::rollup::{self, StoredHit, Uncounted};
+use crate::store::{Conn, Result, counter};
+use chrono::TimeDelta;
+use std::net::IpAddr;
+
+/// A request for a pixel, as the writer needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// What the address ends in.
+    pub token: Token,
+    /// When it came.
+    pub at: Instant,
+    /// It asked for headers only.
+    pub head_only: bool,
+    /// The peer is this computer itself, at the door where peers are readers.
+    pub from_here: bool,
+    /// The reader's address; never stored.
+    pub source: Option<IpAddr>,
+    /// As it was sent, without control characters, at most 512 characters.
+    pub user_agent: String,
+    /// The reader's browser asks for it.
+    pub not_to_be_recorded: bool,
+    /// It says of itself that nobody looks yet.
+    pub prefetch: bool,
+    /// Becomes the key of its campaign's client hashes where there is none yet.
+    pub fresh_key: [u8; 32],
+}
+
+/// What was done with a hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recorded {
+    /// Only a counter that nobody looks at moved.
+    Nothing,
+    /// A count of a campaign moved.
+    Counted,
+    /// It is stored.
+    Stored,
+}
+
+/// Records `arrival`.
+pub fn record(conn: &Conn, arrival: &Arrival) -> Result<Recorded> {
+    counter::add(conn, counter::REQUESTS)?;
+    let found = hit::find(conn, &arrival.token)?;
+    let position = found.target.window().map(|window| window.position(arrival.at));
+    let request = RequestFacts {
+        from_here: arrival.from_here,
+        not_to_be_recorded: arrival.not_to_be_recorded,
+    };
+    let decision = policy::decide(&found.target, request, position);
+    if let Some(message) = &found.message
+        && proves_arrival(message, decision)
+    {
+        hit::prove_arrival(conn, message, arrival.at)?;
+    }
+    match (decision, &found) {
+        (
+            Decision::Record,
+            Found {
+                message: Some(message),
+                campaign: Some(campaign),
+                ..
+            },
+        ) => store(conn, arrival, *campaign, message),
+        (
+            Decision::Record,
+            Found {
+                target: Target::Shared { .. },
+                campaign: Some(campaign),
+                ..
+            },
+        ) => {
+            let verdict = verdict(arrival, None);
+            rollup::shared_load(conn, *campaign, arrival.at, verdict.class)?;
+            Ok(Recorded::Counted)
+        }
+        (Decision::Record, _) => Ok(Recorded::Nothing),
+        (Decision::Count(why), found) => count(conn, arrival, found, why),
+    }
+}
+
+/// A mail whose hand-over was cut off has arrived where its pixel is fetched; but not even that is noted
+/// against a reader's wish.
+fn proves_arrival(message: &FoundMessage, decision: Decision) -> bool {
+    message.state == MessageState::Uncertain
+        && matches!(
+            decision,
+            Decision::Record | Decision::Count(Counted::Early | Counted::Late)
+        )
+}
+
+fn count(conn: &Conn, arrival: &Arrival, found: &Found, why: Counted) -> Result<Recorded> {
+    let outside = match why {
+        Counted::Early => Some(Uncounted::Early),
+        Counted::Late => Some(Uncounted::Late),
+        _ => None,
+    };
+    match (why, found.campaign, &found.message) {
+        (Counted::UnknownToken, ..) => counter::add(conn, counter::UNKNOWN_TOKEN)?,
+        (Counted::Test, ..) => counter::add(conn, counter::TEST_TOKEN)?,
+        (Counted::Own, ..) => counter::add(conn, counter::OWN)?,
+        (_, Some(campaign), Some(message)) => {
+            match (why, outside) {
+                (_, Some(why)) => rollup::uncounted(conn, campaign, message.id, arrival.at, why)?,
+                (Counted::NotRecordedAtRequest, _) => {
+                    rollup::campaign_counter(conn, campaign, rollup::NOT_RECORDED_AT_REQUEST)?;
+                }
+                _ => rollup::campaign_counter(conn, campaign, rollup::REFUSED)?,
+            }
+            return Ok(Recorded::Counted);
+        }
+        // A shared pixel: such loads are no part of any rate, so the campaign's own counters stay as they are.
+        (Counted::NotRecordedAtRequest, ..) => counter::add(conn, counter::SHARED_NOT_RECORDED)?,
+        _ => counter::add(conn, counter::SHARED_OUTSIDE)?,
+    }
+    Ok(Recorded::Nothing)
+}
+
+fn verdict(arrival: &Arrival, message: Option<&FoundMessage>) -> Verdict {
+    let delta = message
+        .and_then(|message| message.accepted_at)
+        .map(|accepted| arrival.at - accepted)
+        // Before its acceptance: a clock was set, and no rule on time holds.
+        .filter(|delta| *delta >= TimeDelta::zero());
+    classify::classify(&Facts {
+        user_agent: &arrival.user_agent,
+        head_only: arrival.head_only,
+        delta,
+        prefetch: arrival.prefetch,
+    })
+}
+
+fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMessage) -> Result<Recorded> {
+    let verdict = verdict(arrival, Some(message));
+    if verdict.reason == "apple_mpp"
+        && let Some(contact) = message.contact
+    {
+        hit::note_mpp(conn, contact, arrival.at)?;
+    }
+    let stored = Stored {
+        hits: message.hits,
+        machine_hits: message.machine_hits,
+        first_of_its_kind: !hit::has_kind(conn, message.id, verdict.class, &verdict.client)?,
+    };
+    if !Cap::default().admits(stored, verdict.class) {
+        rollup::uncounted(conn, campaign, message.id, arrival.at, Uncounted::OverCap)?;
+        return Ok(Recorded::Counted);
+    }
+    let key = hit::client_key(conn, campaign, arrival.fresh_key)?;
+    let client_hash = client_hash(&key, arrival.source, &verdict);
+    let before = hit::last_of_client(conn, message.id, &client_hash)?;
+    let new_look = judge::is_new_look(before, arrival.at);
+    let row = NewHit {
+        message: message.id,
+        at: arrival.at,
+        class: verdict.class,
+        reason: verdict.reason,
+        rule_version: classify::RULE_VERSION,
+        client: verdict.client.clone(),
+        user_agent: arrival.user_agent.clone(),
+        network: arrival.source.map(network).unwrap_or_default(),
+        client_hash,
+        new_look,
+    };
+    hit::insert(conn, &row)?;
+    let change = StoredHit {
+        at: arrival.at,
+        class: verdict.class,
+        new_look,
+        signal: judge::signal_after(message.signal, verdict.class),
+        first_open: verdict.class.is_human() && !message.opened,
+    };
+    rollup::stored(conn, campaign, message.id, &change)?;
+    if new_look {
+        let row = NewActivity {
+            class: Some(verdict.class),
+            campaign: Some(campaign),
+            message: Some(message.id),
+            contact: message.contact,
+            ..NewActivity::new(ActivityKind::Look, sentence(&message.name, &verdict))
+        };
+        activity::add(conn, arrival.at, &row)?;
+    }
+    Ok(Recorded::Stored)
+}
+
+/// Says in a few words who or what looked.
+fn sentence(name: &str, verdict: &Verdict) -> String {
+    let who = if name.is_empty() { "Someone" } else { name };
+    let client = verdict.client.as_str();
+    match (verdict.class, client) {
+        (HitClass::HumanProxy, "Mail service") => {
+            format!("{who} looked, through a mail service's image proxy")
+        }
+        (HitClass::HumanProxy, client) => format!("{who} looked, through {client}'s image proxy"),
+        (HitClass::HumanDirect, "") => format!("{who} looked"),
+        (HitClass::HumanDirect, client) => format!("{who} looked, with {client}"),
+        (HitClass::MachinePrefetch, "") => format!("The picture in {who}'s mail was fetched in advance"),
+        (HitClass::MachinePrefetch, client) => {
+            format!("{client} fetched the picture in {who}'s mail in advance")
+        }
+        (HitClass::Scanner, _) => format!("A security scanner looked at {who}'s mail"),
+        (HitClass::Bot, _) => format!("A crawler fetched the picture in {who}'s mail"),
+        (HitClass::Library, _) => format!("A program fetched the picture in {who}'s mail"),
+        (HitClass::Unknown, _) => {
+            format!("Something looked at {who}'s mail that cannot be told from a person")
+        }
+    }
+}
+
+/// Returns the prefix under which an address may be kept: IPv4 /24, IPv6 /48.
+fn network(source: IpAddr) -> String {
+    match source.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            format!("{a}.{b}.{c}.0/24")
+        }
+        IpAddr::V6(ip) => {
+            let [a, b, c, ..] = ip.segments();
+            format!("{}/48", std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+        }
+    }
+}
+
+/// Returns what tells one client of a campaign from another: its address and its family.
+///
+/// A mail service's own machines fetch from many addresses, which say nothing of the reader: there the family
+/// alone counts.
+fn client_hash(key: &[u8; 32], source: Option<IpAddr>, verdict: &Verdict) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    hasher.update(verdict.class.as_str().as_bytes());
+    hasher.update(b"\0");
+    hasher.update(verdict.client.as_bytes());
+    hasher.update(b"\0");
+    let is_a_services_own = matches!(verdict.class, HitClass::HumanProxy | HitClass::MachinePrefetch)
+        || verdict.reason == "proxy_too_fast";
+    if let Some(source) = source.filter(|_| !is_a_services_own) {
+        hasher.update(source.to_canonical().to_string().as_bytes());
+    }
+    let mut out = [0; 16];
+    hasher.finalize_xof().fill(&mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_prefix_of_an_address_is_kept() {
+        for (source, kept) in [
+            ("203.0.113.77", "203.0.113.0/24"),
+            ("::ffff:203.0.113.77", "203.0.113.0/24"),
+            ("2001:db8:1:2:3::4", "2001:db8:1::/48"),
+        ] {
+            assert_eq!(network(source.parse().unwrap()), kept, "{source}");
+        }
+    }
+}
