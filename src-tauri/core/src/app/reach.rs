@@ -168,6 +168,59 @@ pub(crate) fn here() -> ListenerStart {
     }
 }
 
+/// Where the practice outbox finds the listener, as a proxy in front of it would.
+pub(crate) struct PracticeEntrance {
+    /// `http://ADDR:PORT`.
+    pub(crate) url: String,
+    /// The header that names the client.
+    pub(crate) client_header: String,
+}
+
+/// Returns the entrance behind a proxy of this engine's listener, which is started where it does not run.
+pub(crate) fn practice_entrance(engine: &Arc<Engine>) -> Result<PracticeEntrance> {
+    let status = running(engine)?;
+    let entrance = status
+        .entrances
+        .into_iter()
+        .find(|entrance| entrance.behind_proxy);
+    entrance
+        .map(|entrance| PracticeEntrance {
+            url: entrance.url,
+            client_header: super::rehearsal::CLIENT_HEADER.to_owned(),
+        })
+        .ok_or_else(|| {
+            Error::conflict(
+                "The listener runs without an entrance for practice. Stop it and start it again in Settings.",
+            )
+        })
+}
+
+/// Returns the address for practice mails: this computer's own listener, which is started where it does not
+/// run. So that practice is measured before anyone has set a public address.
+pub(crate) fn practice_route(engine: &Arc<Engine>) -> Result<Route> {
+    let status = running(engine)?;
+    let Some(entrance) = status
+        .entrances
+        .into_iter()
+        .find(|entrance| !entrance.behind_proxy)
+    else {
+        return Err(Error::conflict(
+            "The listener answers at no address. Stop it and start it again in Settings.",
+        ));
+    };
+    let now = engine.clock.now();
+    engine.write(&[], move |conn| {
+        Ok(route::ensure(conn, RouteKind::Local, &entrance.url, now)?)
+    })
+}
+
+fn running(engine: &Arc<Engine>) -> Result<tracking::RunningStatus> {
+    if tracking::status(engine).is_none() {
+        listener_start(engine, here())?;
+    }
+    tracking::status(engine).ok_or_else(|| Error::conflict("The listener stopped right after its start."))
+}
+
 /// Starts the listener of this engine; nothing happens where it runs already.
 pub fn listener_start(engine: &Arc<Engine>, request: ListenerStart) -> Result<ListenerStatus> {
     tracking::start(engine, request)?;

@@ -562,4 +562,3 @@ fn view(conn: &Conn, token: &Token) -> store::Result<(View, Option<Reader>)> {
     };
     Ok((view, Some(reader)))
 }
-
