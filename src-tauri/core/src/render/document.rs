@@ -295,3 +295,171 @@ impl Block {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(text: &str, link: &str) -> Span {
+        Span {
+            text: text.into(),
+            link: link.into(),
+            ..Span::default()
+        }
+    }
+
+    #[test]
+    fn a_document_reads_back_as_it_was_written() {
+        let document = Document {
+            version: VERSION,
+            blocks: vec![
+                Block::Heading {
+                    level: 1,
+                    spans: vec![span("Hello {{ first_name }}", "")],
+                },
+                Block::Text {
+                    paragraphs: vec![vec![span("a\nb", "https://example.org")]],
+                },
+                Block::List {
+                    ordered: true,
+                    items: vec![vec![span("x", "")]],
+                },
+                Block::Image {
+                    src: "https://example.org/a.png".into(),
+                    alt: String::new(),
+                    width: Some(600),
+                    link: String::new(),
+                },
+                Block::Button {
+                    label: "Go".into(),
+                    link: "{{ link }}".into(),
+                },
+                Block::Divider {},
+                Block::Footer {
+                    paragraphs: Vec::new(),
+                },
+            ],
+        };
+        let json = serde_json::to_string(&document).expect("a document is JSON");
+        assert_eq!(Document::parse(&json), Ok(document));
+    }
+
+    #[test]
+    fn what_is_no_document_is_refused_with_its_reason() {
+        let large = format!("{{\"version\":1,\"blocks\":[]}}{}", " ".repeat(MAX_BYTES));
+        let table = [
+            ("", "no document"),
+            ("[]", "version"),
+            ("{\"blocks\":[]}", "version"),
+            ("{\"version\":\"1\",\"blocks\":[]}", "version"),
+            (
+                "{\"version\":2,\"blocks\":[],\"theme\":1}",
+                "newer version of Casement",
+            ),
+            ("{\"version\":1,\"blocks\":[],\"theme\":1}", "theme"),
+            ("{\"version\":1,\"blocks\":[{\"type\":\"video\"}]}", "video"),
+            ("{\"version\":1,\"blocks\":[{\"type\":\"divider\",\"x\":1}]}", "x"),
+            (large.as_str(), "1 MiB"),
+        ];
+        for (json, part) in table {
+            let error = Document::parse(json).expect_err("it is no document of this version");
+            assert!(error.to_string().contains(part), "{error} should say {part:?}");
+        }
+    }
+
+    #[test]
+    fn every_block_that_cannot_be_sent_is_named() {
+        let table = [
+            (
+                Block::Heading {
+                    level: 4,
+                    spans: Vec::new(),
+                },
+                "level",
+            ),
+            (
+                Block::Text {
+                    paragraphs: vec![vec![span("x", "javascript:alert(1)")]],
+                },
+                "link",
+            ),
+            (
+                Block::Image {
+                    src: "data:image/gif;base64,R0".into(),
+                    alt: String::new(),
+                    width: None,
+                    link: String::new(),
+                },
+                "src",
+            ),
+            (
+                Block::Image {
+                    src: "https://example.org/a.png".into(),
+                    alt: String::new(),
+                    width: Some(601),
+                    link: "file:///etc/passwd".into(),
+                },
+                "width",
+            ),
+            (
+                Block::Button {
+                    label: " ".into(),
+                    link: "https://example.org".into(),
+                },
+                "label",
+            ),
+            (
+                Block::Button {
+                    label: "Go".into(),
+                    link: String::new(),
+                },
+                "link",
+            ),
+            (
+                Block::List {
+                    ordered: false,
+                    items: Vec::new(),
+                },
+                "items",
+            ),
+        ];
+        for (block, place) in table {
+            let document = Document {
+                version: VERSION,
+                blocks: vec![Block::Divider {}, block.clone()],
+            };
+            let problems = document.problems();
+            assert_eq!(
+                problems.first().map(|problem| (problem.block, problem.place)),
+                Some((Some(1), place)),
+                "{block:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn limits_hold_for_a_document_that_was_never_json() {
+        let blocks = |count| Document {
+            version: VERSION,
+            blocks: vec![Block::Divider {}; count],
+        };
+        assert_eq!(blocks(MAX_BLOCKS).problems(), Vec::new());
+        assert_eq!(blocks(MAX_BLOCKS + 1).problems().len(), 1);
+        let footer = Block::Footer {
+            paragraphs: Vec::new(),
+        };
+        let document = Document {
+            version: VERSION,
+            blocks: vec![footer.clone(), footer],
+        };
+        assert_eq!(document.problems().len(), 1, "a mail has one footer");
+        let document = Document {
+            version: VERSION,
+            blocks: vec![Block::Heading {
+                level: 1,
+                spans: vec![span(&"x".repeat(MAX_BYTES + 1), "")],
+            }],
+        };
+        assert_eq!(document.problems().len(), 1, "1 MiB of text is the most");
+    }
+}

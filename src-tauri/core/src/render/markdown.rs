@@ -337,3 +337,194 @@ impl<'f> Writer<'f> {
         self.end_text();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span(text: &str) -> Span {
+        Span {
+            text: text.into(),
+            ..Span::default()
+        }
+    }
+
+    fn linked(text: &str, link: &str) -> Span {
+        Span {
+            link: link.into(),
+            ..span(text)
+        }
+    }
+
+    fn text(spans: Vec<Span>) -> Block {
+        Block::Text {
+            paragraphs: vec![spans],
+        }
+    }
+
+    fn image(src: &str, alt: &str, link: &str) -> Block {
+        Block::Image {
+            src: src.into(),
+            alt: alt.into(),
+            width: None,
+            link: link.into(),
+        }
+    }
+
+    #[test]
+    fn every_form_of_markdown_becomes_its_block() {
+        let bold = |text| Span {
+            bold: true,
+            ..span(text)
+        };
+        let italic = |text| Span {
+            italic: true,
+            ..span(text)
+        };
+        let table = [
+            ("", vec![]),
+            (
+                "# One\n\nTwo\n===\n\n#### Four",
+                vec![
+                    Block::Heading {
+                        level: 1,
+                        spans: vec![span("One")],
+                    },
+                    Block::Heading {
+                        level: 1,
+                        spans: vec![span("Two")],
+                    },
+                    Block::Heading {
+                        level: 3,
+                        spans: vec![span("Four")],
+                    },
+                ],
+            ),
+            (
+                "a **b** *c*\nd  \ne\n\nf",
+                vec![Block::Text {
+                    paragraphs: vec![
+                        vec![span("a "), bold("b"), span(" "), italic("c"), span(" d\ne")],
+                        vec![span("f")],
+                    ],
+                }],
+            ),
+            (
+                "[page](https://example.org/?a=1&b=2)",
+                vec![text(vec![linked("page", "https://example.org/?a=1&b=2")])],
+            ),
+            (
+                "<https://example.org>",
+                vec![text(vec![linked("https://example.org", "https://example.org")])],
+            ),
+            (
+                "- a\n- b\n  - c\n\n1. d",
+                vec![
+                    Block::List {
+                        ordered: false,
+                        items: vec![vec![span("a")], vec![span("b")], vec![span("c")]],
+                    },
+                    Block::List {
+                        ordered: true,
+                        items: vec![vec![span("d")]],
+                    },
+                ],
+            ),
+            (
+                "- a\n\n  more\n- b",
+                vec![Block::List {
+                    ordered: false,
+                    items: vec![vec![span("a\nmore")], vec![span("b")]],
+                }],
+            ),
+            (
+                "![alt](https://example.org/a.png)",
+                vec![image("https://example.org/a.png", "alt", "")],
+            ),
+            (
+                "before ![alt](https://example.org/a.png) after",
+                vec![
+                    text(vec![span("before  after")]),
+                    image("https://example.org/a.png", "alt", ""),
+                ],
+            ),
+            (
+                "[![alt](https://example.org/a.png)](https://example.org)",
+                vec![image("https://example.org/a.png", "alt", "https://example.org")],
+            ),
+            (
+                "a\n\n---\n\nb",
+                vec![text(vec![span("a")]), Block::Divider {}, text(vec![span("b")])],
+            ),
+            ("a <b>c</b>", vec![text(vec![span("a <b>c</b>")])]),
+            (
+                "<script>alert(1)</script>\n",
+                vec![text(vec![span("<script>alert(1)</script>")])],
+            ),
+            (
+                "> quoted\n\n    code",
+                vec![Block::Text {
+                    paragraphs: vec![vec![span("quoted")], vec![span("code")]],
+                }],
+            ),
+            ("`a < b`", vec![text(vec![span("a < b")])]),
+        ];
+        for (markdown, blocks) in table {
+            let document = from_markdown(markdown).expect("it makes a document");
+            assert_eq!(document.blocks, blocks, "{markdown}");
+        }
+    }
+
+    #[test]
+    fn merge_fields_survive_whatever_markdown_makes_of_their_characters() {
+        for field in [
+            "{{ first_name | fallback(\"there\") }}",
+            "{{ a_b_c * d * e }}",
+            "{{ x | fallback('<b> & [y](z)') }}",
+            "{{ \"}} still inside\" }}",
+            "{% if a < b %}",
+            "{# a *comment* #}",
+        ] {
+            let document = from_markdown(&format!("Hello {field}, *you*")).expect("it makes a document");
+            let Some(Block::Text { paragraphs }) = document.blocks.first() else {
+                panic!("{field} stands in a paragraph");
+            };
+            assert_eq!(paragraphs[0][0].text, format!("Hello {field}, "), "untouched");
+        }
+        let document =
+            from_markdown("**{{ first_name }}** [go]({{ link | fallback(\"https://example.org\") }})")
+                .expect("it makes a document");
+        assert_eq!(
+            document.blocks,
+            vec![text(vec![
+                Span {
+                    bold: true,
+                    ..span("{{ first_name }}")
+                },
+                span(" "),
+                linked("go", "{{ link | fallback(\"https://example.org\") }}"),
+            ])]
+        );
+    }
+
+    #[test]
+    fn the_authors_own_words_are_never_taken_for_a_hidden_field() {
+        let document = from_markdown("casementfield0q0z {{ a }}").expect("it makes a document");
+        assert_eq!(
+            document.blocks,
+            vec![text(vec![span("casementfield0q0z {{ a }}")])]
+        );
+    }
+
+    #[test]
+    fn a_bad_link_and_a_huge_text_are_refused() {
+        assert!(matches!(
+            from_markdown("[x](javascript:alert)"),
+            Err(DocumentError::Invalid(_))
+        ));
+        assert!(matches!(
+            from_markdown(&"x".repeat(MAX_BYTES + 1)),
+            Err(DocumentError::TooLarge { .. })
+        ));
+    }
+}

@@ -220,10 +220,39 @@ impl Texts {
             Err(error) => self.errors.push(TemplateError {
                 block: place.block,
                 place: place.part.to_owned(),
-                message: format!("a merge field in {place} cannot be read: {}", words(&error)),
+                message: unreadable(place, &error),
             }),
         }
+        self.errors.extend(self.probe(&name, &used, place));
         Form::Fields { name, used }
+    }
+
+    /// Tries a text with every field filled and with none: MiniJinja finds a misspelt filter, a function that is none
+    /// or an endless loop only on the run.
+    fn probe(&self, name: &str, used: &[String], place: &Place) -> Option<TemplateError> {
+        let template = self.environment.get_template(name).ok()?;
+        let filled = used
+            .iter()
+            .map(|field| (field.clone(), Value::from("x")))
+            .collect();
+        let message = [filled, BTreeMap::new()].into_iter().find_map(|values| {
+            let error = template.render(Value::from_object(Context(values))).err()?;
+            match error.kind() {
+                ErrorKind::OutOfFuel => Some(RenderError::Fuel { place: place.clone() }.to_string()),
+                ErrorKind::UnknownFilter
+                | ErrorKind::UnknownFunction
+                | ErrorKind::UnknownTest
+                | ErrorKind::MissingArgument
+                | ErrorKind::TooManyArguments => Some(unreadable(place, &error)),
+                // May be the probe's fault: a person's value can be a number, or there at all.
+                _ => None,
+            }
+        })?;
+        Some(TemplateError {
+            block: place.block,
+            place: place.part.to_owned(),
+            message,
+        })
     }
 
     /// Ends compiling.
@@ -450,6 +479,10 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
+fn unreadable(place: &Place, error: &minijinja::Error) -> String {
+    format!("a merge field in {place} cannot be read: {}", words(error))
+}
+
 /// Returns MiniJinja's words without the name of the template, which means nothing to the author.
 fn words(error: &minijinja::Error) -> String {
     match error.detail() {
@@ -457,3 +490,6 @@ fn words(error: &minijinja::Error) -> String {
         None => error.kind().to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -289,11 +289,14 @@ impl Filling<'_> {
         Ok(text::tidy(&out))
     }
 
-    fn address(&self, text: TextId, kind: link::Kind) -> Result<std::borrow::Cow<'_, str>, RenderError> {
-        link::clean(self.texts.get(text), kind).map_err(|error| RenderError::Link {
-            place: self.texts.place(text).clone(),
-            error,
-        })
+    fn address(&self, text: TextId, kind: link::Kind) -> Result<String, RenderError> {
+        // A line break in a value that stands in a link becomes a space, as in every other line.
+        link::clean(&one_line(self.texts.get(text)), kind)
+            .map(Into::into)
+            .map_err(|error| RenderError::Link {
+                place: self.texts.place(text).clone(),
+                error,
+            })
     }
 }
 
