@@ -168,6 +168,9 @@ pub(crate) fn here() -> ListenerStart {
     }
 }
 
+/// The port at which a listener answers where none is named.
+const PORT: u16 = 4805;
+
 /// Where the practice outbox finds the listener, as a proxy in front of it would.
 pub(crate) struct PracticeEntrance {
     /// `http://ADDR:PORT`.
@@ -184,9 +187,11 @@ pub(crate) fn practice_entrance(engine: &Arc<Engine>) -> Result<PracticeEntrance
         .into_iter()
         .find(|entrance| entrance.behind_proxy);
     entrance
-        .map(|entrance| PracticeEntrance {
-            url: entrance.url,
-            client_header: super::rehearsal::CLIENT_HEADER.to_owned(),
+        .and_then(|entrance| {
+            Some(PracticeEntrance {
+                url: entrance.url,
+                client_header: tracking::client_header(engine)?,
+            })
         })
         .ok_or_else(|| {
             Error::conflict(
@@ -222,7 +227,22 @@ fn running(engine: &Arc<Engine>) -> Result<tracking::RunningStatus> {
 }
 
 /// Starts the listener of this engine; nothing happens where it runs already.
-pub fn listener_start(engine: &Arc<Engine>, request: ListenerStart) -> Result<ListenerStatus> {
+///
+/// Where nothing is asked it listens where the window's listener does: at a fixed port, so that mails and proxies
+/// find it again, with an entrance for practice.
+pub fn listener_start(engine: &Arc<Engine>, mut request: ListenerStart) -> Result<ListenerStatus> {
+    if request
+        == (ListenerStart {
+            bind: None,
+            behind_proxy: None,
+            client_header: None,
+        })
+    {
+        request = ListenerStart {
+            bind: Some(format!("127.0.0.1:{PORT}")),
+            ..here()
+        };
+    }
     tracking::start(engine, request)?;
     engine.announce(&[Tag::Reach]);
     listener_status(engine, ListenerStatusGet {})

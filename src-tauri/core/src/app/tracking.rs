@@ -158,6 +158,11 @@ pub fn status(engine: &Engine) -> Option<RunningStatus> {
     })
 }
 
+/// Returns the header in which the proxy in front names its clients.
+pub(crate) fn client_header(engine: &Engine) -> Option<String> {
+    slot(engine).as_ref()?.asked.client_header.clone()
+}
+
 /// Settles what a crash of the listener left: the interval in which it was up.
 pub fn recover(engine: &Engine) -> Result<()> {
     Ok(engine.db.write(Priority::Window, uptime::end_after_crash)?)
