@@ -1,6 +1,9 @@
 /** The series as the charts take it: its axis, and when nobody could reach the listener. */
 import type { ReportSeriesResponse } from "$lib/bindings/api";
 
+/** The listener is noted as up about once a minute: a shorter gap is no outage. */
+const MIN_OUTAGE_MS = 2 * 60_000;
+
 export interface Axis {
   from: number;
   until: number;
@@ -43,5 +46,5 @@ export function outagesOf(
     reached = Math.max(reached, until);
   }
   if (reached < end) gaps.push({ from: reached, until: end });
-  return gaps;
+  return gaps.filter((gap) => gap.until - gap.from >= MIN_OUTAGE_MS);
 }
