@@ -184,3 +184,162 @@ fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
         field: Some("path".into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::testing::{Bench, bench};
+    use crate::domain::open::Signal;
+    use chrono::TimeDelta;
+
+    /// A launched campaign of 150 tracked mails, of which Apple fetched 30 and people opened 60, and 10 untracked;
+    /// the listener was up for the first half of the time since.
+    fn launched() -> Bench {
+        let bench = bench();
+        let now = bench.engine.clock.now().timestamp_millis();
+        let hour = 3_600_000;
+        bench
+            .engine
+            .write(&[], move |conn| {
+                let sql = format!(
+                    "INSERT INTO campaign (id, name, subject, document, created_at, updated_at, launched_at, opens_from,
+                       opens_until, state)
+                     VALUES (1, 'Spring', '=1+1', '{{}}', 0, 0, {now}, {now}, {now} + 720 * {hour}, 'running');
+                     WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 160)
+                     INSERT INTO contact (id, email, email_key, first_name, search_key, created_at, mpp_seen_at)
+                     SELECT n, 'a' || n || '@example.org', 'a' || n || '@example.org',
+                       CASE n WHEN 1 THEN '=cmd()' ELSE '' END, 'a' || n || '@example.org', 0,
+                       CASE WHEN n BETWEEN 61 AND 90 THEN {now} END FROM n;
+                     INSERT INTO message (campaign_id, contact_id, email, address_hash, state, tracking, not_tracked,
+                       signal, hits, looks, machine_hits, first_open_at, accepted_at, preference_token, pixel_token)
+                     SELECT 1, id, email, x'00', 'accepted', iif(id <= 150, 'personal', 'none'),
+                       iif(id <= 150, NULL, 'refused'),
+                       CASE WHEN id <= 60 THEN 'human' WHEN id <= 90 THEN 'machine_only' ELSE 'no_signal' END,
+                       id <= 90, id <= 60, id BETWEEN 61 AND 90, iif(id <= 60, {now} + id * 60000, NULL), {now},
+                       randomblob(16), randomblob(16)
+                     FROM contact;
+                     INSERT INTO hit (message_id, at, class, reason, rule_version, client_hash, new_look)
+                     SELECT id, {now} + contact_id * 60000, iif(contact_id <= 60, 'human_direct', 'machine_prefetch'),
+                       iif(contact_id <= 60, 'browser', 'apple_mpp'), 1, x'01', 1
+                     FROM message WHERE contact_id <= 90;
+                     INSERT INTO hourly SELECT 1, at / {hour} * {hour}, class, count(*) FROM hit GROUP BY 2, 3;
+                     INSERT INTO hourly SELECT 1, first_open_at / {hour} * {hour}, 'first_open', count(*)
+                       FROM message WHERE first_open_at IS NOT NULL GROUP BY 2;
+                     INSERT INTO campaign_counter VALUES (1, 'not_recorded_at_request', 5);
+                     INSERT INTO uptime (started_at, seen_at, ended_at) VALUES ({now}, {now}, {now} + 5 * {hour});"
+                );
+                conn.execute_batch(&sql).map_err(crate::store::Error::from)?;
+                Ok(())
+            })
+            .unwrap();
+        bench.clock.advance(TimeDelta::hours(10));
+        bench
+    }
+
+    const ID: CampaignId = CampaignId(1);
+
+    #[test]
+    fn a_report_adds_up() {
+        let bench = launched();
+        let report = get(&bench.engine, ReportGet { id: ID }).unwrap();
+        let parts = &report.parts;
+        assert_eq!(
+            (parts.accepted, parts.tracked, parts.not_tracked.total),
+            (160, 150, 10)
+        );
+        assert_eq!(
+            parts.confirmed + parts.unknown + parts.machine_only + parts.no_signal,
+            parts.tracked
+        );
+        assert_eq!(parts.confirmed_rate, Some(60.0 / 150.0));
+        assert_eq!(
+            parts.upper_rate,
+            Some(95.0 / 150.0),
+            "with the five loads that were not recorded"
+        );
+        assert_eq!(
+            report.estimate,
+            Some(60.0 / 120.0),
+            "among readers whom Apple does not hide"
+        );
+        assert_eq!(report.interval, rate::wilson(60, 150));
+        assert_eq!(report.reachable_share, Some(0.5));
+        assert_eq!(report.counts["accepted"], 160);
+        let breaches = bench.engine.read(|conn| Ok(report::invariants(conn)?)).unwrap();
+        assert_eq!(breaches, [""; 0], "and every rollup agrees with its rows");
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["confirmed"], 60, "the parts stand at the top level");
+        assert_eq!(
+            json["not_tracked"]["refused"], 10,
+            "and each reason beside the total"
+        );
+        assert_eq!(json["not_tracked"]["total"], 10);
+    }
+
+    #[test]
+    fn chart_and_table_agree_with_the_rate() {
+        let bench = launched();
+        let chart = series(&bench.engine, ReportSeries { id: ID }).unwrap();
+        let first: u32 = chart.points.iter().map(|point| point.first_opens).sum();
+        assert_eq!(first, 60, "each message is opened once");
+        assert_eq!(chart.up.len(), 1);
+        let request: ReportRecipients = serde_json::from_str("{\"id\": 1, \"filter\": \"human\"}").unwrap();
+        let page = recipients(&bench.engine, request).unwrap();
+        assert_eq!((page.total, page.recipients.len()), (60, 60));
+        let row = &page.recipients[0];
+        assert_eq!(row.signal, Some(Signal::Human));
+        let told = timeline(&bench.engine, MessageTimeline { id: row.message }).unwrap();
+        assert_eq!(told.entries.len(), 1);
+        assert!(
+            told.entries[0].text.starts_with("Looked"),
+            "{}",
+            told.entries[0].text
+        );
+    }
+
+    #[test]
+    fn exports_are_written_whole_and_harmless() {
+        let bench = launched();
+        let path = bench.dir.path().join("report.csv");
+        let export_to = |path: &Path, format| {
+            let request = ReportExport {
+                id: ID,
+                path: path.to_str().unwrap().to_owned(),
+                format,
+            };
+            export(&bench.engine, request)
+        };
+        let written = export_to(&path, ExportFormat::Csv).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(written.bytes as usize, text.len());
+        assert_eq!(
+            text.lines().count(),
+            161,
+            "a header and a line for each recipient"
+        );
+        assert!(text.contains("\"'=cmd()\""), "no cell is run");
+        let path = bench.dir.path().join("report.html");
+        export_to(&path, ExportFormat::Html).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("Opened by 40 % to 63 %"), "{text}");
+        assert!(!text.contains("@example.org"), "the page names no reader");
+        let error = export_to(bench.dir.path(), ExportFormat::Html).unwrap_err();
+        assert_eq!(error.field.as_deref(), Some("path"));
+        let error = export_to(&bench.dir.path().join("no/such/folder.csv"), ExportFormat::Csv).unwrap_err();
+        assert_eq!(error.code, Code::Storage);
+        let left: Vec<String> = std::fs::read_dir(bench.dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".partial"))
+            .collect();
+        assert_eq!(left, [""; 0], "nothing half-written stays");
+    }
+
+    #[test]
+    fn what_does_not_exist_is_said() {
+        let bench = bench();
+        let error = get(&bench.engine, ReportGet { id: ID }).unwrap_err();
+        assert_eq!(error.code, Code::NotFound);
+        assert_eq!(error.message, "There is no campaign 1.");
+    }
+}

@@ -244,4 +244,77 @@ mod tests {
         assert!(plan.contains("USING COVERING INDEX message_by_state"), "{plan}");
         assert!(!plan.contains("TEMP B-TREE"), "nothing is sorted: {plan}");
     }
+
+    #[test]
+    fn the_cohort_leaves_out_whom_apple_hides() {
+        let conn = testing::memory();
+        let launched = from_millis(1_800_000_000_000);
+        let day = 86_400_000;
+        conn.execute_batch(
+            "INSERT INTO campaign (id, name, document, created_at, updated_at) VALUES (1, 'Spring', '{}', 0, 0)",
+        )
+        .unwrap();
+        let ages: [(Option<i64>, &str); 5] = [
+            (None, "human"),
+            (None, "no_signal"),
+            (Some(-181), "human"),
+            (Some(-179), "human"),
+            (Some(1), "machine_only"),
+        ];
+        for (index, (days, signal)) in ages.iter().enumerate() {
+            let seen = days.map(|days| to_millis(launched) + days * day);
+            conn.execute(
+                "INSERT INTO contact (id, email, email_key, mpp_seen_at, created_at) VALUES (?1, ?1, ?1, ?2, 0)",
+                (index as i64, seen),
+            )
+            .unwrap();
+            conn.execute(
+                "INSERT INTO message (campaign_id, contact_id, email, address_hash, state, tracking, signal, preference_token)
+                 VALUES (1, ?1, 'x', x'00', 'accepted', 'personal', ?2, randomblob(16))",
+                (index as i64, signal),
+            )
+            .unwrap();
+        }
+        assert_eq!(
+            cohort(&conn, CampaignId(1), launched).unwrap(),
+            Cohort {
+                readers: 3,
+                opened: 2
+            },
+            "seen half a year before launch or later, they cannot be told from others"
+        );
+    }
+
+    #[test]
+    fn a_listener_that_ended_without_a_word_was_up_until_last_seen() {
+        let conn = testing::memory();
+        let at = |minutes: i64| from_millis(minutes * 60_000);
+        conn.execute_batch(
+            "INSERT INTO uptime (started_at, seen_at, ended_at) VALUES (0, 60000, 60000), (600000, 1200000, 1260000),
+                                                                       (6000000, 6600000, NULL)",
+        )
+        .unwrap();
+        assert_eq!(
+            up(&conn, at(5), at(111)).unwrap(),
+            [[at(10), at(21)], [at(100), at(111)]],
+            "it runs: it was seen a minute ago"
+        );
+        assert_eq!(up(&conn, at(30), at(500)).unwrap(), [[at(100), at(110)]]);
+    }
+
+    #[test]
+    fn loads_of_the_shared_pixel_stand_apart() {
+        let conn = testing::memory();
+        messages(&conn, &[]);
+        conn.execute_batch(
+            "INSERT INTO hourly VALUES (1, 0, 'shared:human_direct', 2), (1, 3600000, 'shared:human_direct', 3),
+                                       (1, 0, 'shared:scanner', 1), (1, 0, 'human_direct', 9), (1, 0, 'unknown', 4)",
+        )
+        .unwrap();
+        let loads = shared_loads(&conn, CampaignId(1)).unwrap();
+        assert_eq!(
+            loads,
+            BTreeMap::from([(HitClass::HumanDirect, 5), (HitClass::Scanner, 1)])
+        );
+    }
 }

@@ -236,3 +236,139 @@ fn refusals(conn: &Conn, id: ContactId) -> Result<Vec<crate::clock::Instant>> {
     let rows = statement.query_map([id.0], |row| Ok(instant(row, "at")?.unwrap_or_default()))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::message::NotTrackedReason;
+    use crate::domain::open::Signal;
+    use crate::store::db::testing;
+
+    fn asking() -> ReportRecipients {
+        serde_json::from_str("{\"id\": 1}").unwrap()
+    }
+
+    /// Six messages of one launched campaign, one in each filter, and one of a campaign that is being planned.
+    fn ledger() -> Conn {
+        let conn = testing::memory();
+        conn.execute_batch(
+            "INSERT INTO campaign (id, name, document, created_at, updated_at, launched_at, opens_from, opens_until)
+             VALUES (1, 'Spring', '{}', 0, 0, 1000, 1000, 9000), (2, 'Draft', '{}', 0, 0, NULL, NULL, NULL);
+             INSERT INTO contact (id, email, email_key, first_name, last_name, search_key, created_at, consent) VALUES
+               (1, 'ana@example.org', 'ana@example.org', 'Ana', 'Li', 'ana li ana@example.org', 0, 'refused'),
+               (2, 'bo@example.org', 'bo@example.org', '', '', 'bo@example.org', 0, 'unknown');
+             INSERT INTO consent_event (contact_id, state, at, source) VALUES (1, 'refused', 7000, 'by hand');
+             INSERT INTO message (id, campaign_id, contact_id, email, address_hash, state, tracking, not_tracked, signal,
+               first_open_at, looks, accepted_at, preference_token) VALUES
+               (1, 1, 1, 'ana@example.org', x'01', 'accepted', 'personal', NULL, 'human', 3000, 2, 2000, x'01'),
+               (2, 1, 2, 'bo@example.org', x'02', 'accepted', 'personal', NULL, 'unknown', NULL, 0, 2100, x'02'),
+               (3, 1, NULL, 'c@example.org', x'03', 'accepted', 'personal', NULL, 'machine_only', NULL, 0, 2200, x'03'),
+               (4, 1, NULL, 'd@example.org', x'04', 'accepted', 'personal', NULL, 'no_signal', NULL, 0, 2300, x'04'),
+               (5, 1, NULL, 'e@example.org', x'05', 'accepted', 'none', 'refused', 'no_signal', NULL, 0, 2400, x'05'),
+               (6, 1, NULL, 'f@example.org', x'06', 'rejected', 'personal', NULL, 'no_signal', NULL, 0, NULL, x'06'),
+               (7, 2, 1, 'ana@example.org', x'01', 'planned', 'personal', NULL, 'no_signal', NULL, 0, NULL, x'07');
+             INSERT INTO message_event (message_id, at, kind, reply) VALUES
+               (1, 1500, 'queued', ''), (1, 1600, 'handing_over', ''), (1, 2000, 'accepted', '250 ok');
+             INSERT INTO hit (id, message_id, at, class, reason, rule_version, client, client_hash, new_look) VALUES
+               (9, 1, 3000, 'human_proxy', 'named_proxy', 1, 'Gmail', x'01', 1);",
+        )
+        .unwrap();
+        conn
+    }
+
+    fn ids(conn: &Conn, request: &ReportRecipients) -> Vec<i64> {
+        let (total, rows) = page(conn, request).unwrap();
+        assert_eq!(total as usize, rows.len());
+        rows.iter().map(|row| row.message.0).collect()
+    }
+
+    #[test]
+    fn each_accepted_mail_is_in_one_filter() {
+        let conn = ledger();
+        use RecipientFilter::*;
+        let filters = [Human, Unknown, MachineOnly, NoSignal, NotTracked, NotDelivered];
+        for (index, filter) in filters.into_iter().enumerate() {
+            let request = ReportRecipients {
+                filter: Some(filter),
+                ..asking()
+            };
+            assert_eq!(ids(&conn, &request), [index as i64 + 1], "{filter:?}");
+        }
+        let unlaunched = ReportRecipients {
+            id: CampaignId(2),
+            ..asking()
+        };
+        assert_eq!(ids(&conn, &unlaunched), [0; 0], "a plan is nobody's business");
+    }
+
+    #[test]
+    fn rows_say_what_was_measured_and_why_not() {
+        let conn = ledger();
+        let (_, rows) = page(&conn, &asking()).unwrap();
+        assert_eq!(
+            (rows[0].name.as_str(), rows[0].signal),
+            ("Ana Li", Some(Signal::Human))
+        );
+        assert_eq!(
+            (rows[4].signal, rows[4].not_tracked),
+            (None, Some(NotTrackedReason::Refused)),
+            "who was not measured has no signal, not even none"
+        );
+        assert_eq!(
+            (rows[5].signal, rows[5].not_tracked),
+            (None, None),
+            "a mail that was refused measures nothing"
+        );
+    }
+
+    #[test]
+    fn sorts_put_the_unknown_last() {
+        let conn = ledger();
+        for (sort, descending, first) in [
+            (RecipientSort::Email, true, 6),
+            (RecipientSort::FirstOpen, false, 1),
+            (RecipientSort::FirstOpen, true, 1),
+            (RecipientSort::Signal, false, 1),
+            (RecipientSort::Signal, true, 4),
+            (RecipientSort::Accepted, true, 5),
+        ] {
+            let request = ReportRecipients {
+                sort,
+                descending,
+                ..asking()
+            };
+            assert_eq!(ids(&conn, &request)[0], first, "{sort:?} {descending}");
+        }
+        let search = ReportRecipients {
+            search: "LI".into(),
+            ..asking()
+        };
+        assert_eq!(ids(&conn, &search), [1]);
+    }
+
+    #[test]
+    fn recipients_by_address_are_read_in_the_order_of_an_index() {
+        let conn = ledger();
+        let sql = format!("{ROW} {FROM} WHERE m.campaign_id = 1 ORDER BY m.email, m.id LIMIT 100");
+        let plan = testing::plan(&conn, &sql, &[]);
+        assert!(plan.contains("USING INDEX message_by_email"), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    }
+
+    #[test]
+    fn a_timeline_is_read_from_events_hits_and_refusals() {
+        let conn = ledger();
+        let (row, campaign, name, source) = timeline(&conn, MessageId(1)).unwrap().unwrap();
+        assert_eq!((row.message.0, campaign.0, name.as_str()), (1, 1, "Spring"));
+        let kinds: Vec<TimelineKind> = source.events.iter().map(|(_, kind, _)| *kind).collect();
+        assert_eq!(
+            kinds,
+            [TimelineKind::Queued, TimelineKind::Accepted],
+            "inner states are not told"
+        );
+        assert_eq!(source.hits.len(), 1);
+        assert_eq!(source.refusals.len(), 1);
+        assert!(timeline(&conn, MessageId(7)).unwrap().is_none(), "not launched");
+        assert!(timeline(&conn, MessageId(99)).unwrap().is_none());
+    }
+}
