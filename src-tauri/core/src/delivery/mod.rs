@@ -2,9 +2,11 @@
 //!
 //! `plan`, `pace`, `retry`, `breaker` and `letter` are pure. `transport` is the port that adapters in `mail`
 //! implement; `dispatcher` is the worker loop, which sees the ledger through a port of its own. Knows neither
-//! SQL nor SMTP; `app::sending` wires it. Start at the dispatcher.
+//! SQL nor SMTP; `app::sending` wires it. Start at [`dispatcher`].
 
 pub mod breaker;
+pub mod dispatcher;
+pub mod letter;
 pub mod pace;
 pub mod plan;
 pub mod retry;

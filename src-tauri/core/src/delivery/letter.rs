@@ -1,0 +1,221 @@
+//! What one recipient's mail carries, by the campaign's route: links, pixel, headers. Pure.
+//!
+//! The same code makes the mail for the audit and for hand-over, so that what was checked is what leaves.
+
+use crate::api::RouteKind;
+use crate::clock::Instant;
+use crate::domain::campaign::Imprint;
+use crate::domain::message::TrackingMode;
+use crate::ids::CampaignId;
+use crate::render::audit::{self, AuditProblem, Expected};
+use crate::render::mime::{self, Envelope, ListIdHeader, MimeError, Unsubscribe};
+use crate::render::pixel::{pixel_url, preference_url};
+use crate::render::template::{Links, Person, RenderError, Source, Template, TemplateError};
+use crate::tracking::token::Token;
+use std::collections::BTreeMap;
+
+/// All that a campaign's mails have in common, compiled once.
+pub struct Letterhead {
+    campaign: CampaignId,
+    template: Template,
+    imprint: Imprint,
+    route: RouteKind,
+    base_url: String,
+    shared_token: Option<Token>,
+    domain: String,
+    list_id: String,
+}
+
+/// From what a [`Letterhead`] is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// What its author wrote; sender and postal address are those of `imprint`.
+    pub source: Source<'a>,
+    /// What the mails say of their sender.
+    pub imprint: &'a Imprint,
+    /// Which kind of address they carry.
+    pub route: RouteKind,
+    /// That address without a trailing slash; empty for kind *none*.
+    pub base_url: &'a str,
+    /// The token of the shared pixel.
+    pub shared_token: Option<Token>,
+}
+
+/// Whom a mail is for, and how it is tracked.
+#[derive(Debug, Clone, Copy)]
+pub struct Addressee<'a> {
+    /// The person.
+    pub person: Person<'a>,
+    /// How it is tracked.
+    pub tracking: TrackingMode,
+    /// Where tracking is personal.
+    pub pixel_token: Option<Token>,
+    /// For the preference pages.
+    pub preference_token: Token,
+}
+
+/// A mail ready to leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// The subject, decoded.
+    pub subject: String,
+    /// The mail.
+    pub bytes: Vec<u8>,
+}
+
+/// Why one person's mail cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LetterError {
+    /// A merge field, a link or a loop.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// An address or a header.
+    #[error(transparent)]
+    Mime(#[from] MimeError),
+}
+
+struct Ways {
+    pixel: Option<String>,
+    preferences: Option<String>,
+    mailto: String,
+}
+
+impl Ways {
+    fn unsubscribe(&self) -> Unsubscribe<'_> {
+        match &self.preferences {
+            Some(url) => Unsubscribe::WebAndMailto {
+                url,
+                mailto: &self.mailto,
+            },
+            // RFC 8058 wants https, so without an address there is no one-click header.
+            None => Unsubscribe::Mailto(&self.mailto),
+        }
+    }
+}
+
+/// Returns the address that takes unsubscribing mail: where answers go.
+pub fn unsubscribe_address(imprint: &Imprint) -> &str {
+    if imprint.reply_to.is_empty() {
+        &imprint.from_address
+    } else {
+        &imprint.reply_to
+    }
+}
+
+impl Letterhead {
+    /// Compiles a campaign's mail.
+    ///
+    /// Fails with everything that is wrong with it.
+    pub fn compile(parts: &Parts<'_>) -> Result<Self, Vec<TemplateError>> {
+        let source = Source {
+            organisation: &parts.imprint.organisation,
+            postal_address: &parts.imprint.postal_address,
+            ..parts.source
+        };
+        let domain = parts
+            .imprint
+            .from_address
+            .rsplit('@')
+            .next()
+            .unwrap_or_default()
+            .to_lowercase();
+        Ok(Self {
+            campaign: parts.campaign,
+            template: Template::compile(&source)?,
+            imprint: parts.imprint.clone(),
+            route: parts.route,
+            base_url: parts.base_url.to_owned(),
+            shared_token: parts.shared_token,
+            // RFC 2919: the same from mail to mail, under the sender's domain, so that filters keep working.
+            list_id: format!("news.{domain}"),
+            domain,
+        })
+    }
+
+    /// Returns the envelope's sender.
+    pub fn from_address(&self) -> &str {
+        &self.imprint.from_address
+    }
+
+    /// Returns the address of the pixel that this person's mail must carry; `None` where it must carry none.
+    fn pixel(&self, to: &Addressee<'_>) -> Option<String> {
+        if self.route == RouteKind::None {
+            return None;
+        }
+        let token = match to.tracking {
+            TrackingMode::Personal => to.pixel_token,
+            TrackingMode::Shared => self.shared_token,
+            TrackingMode::None => None,
+        };
+        token.map(|token| pixel_url(&self.base_url, &token))
+    }
+
+    fn ways(&self, to: &Addressee<'_>) -> Ways {
+        Ways {
+            pixel: self.pixel(to),
+            preferences: (self.route != RouteKind::None)
+                .then(|| preference_url(&self.base_url, &to.preference_token)),
+            mailto: format!(
+                "mailto:{}?subject=unsubscribe%20{}",
+                unsubscribe_address(&self.imprint),
+                to.preference_token
+            ),
+        }
+    }
+
+    /// Makes one person's mail, dated `date`. The same arguments make the same bytes.
+    pub fn finish(&self, to: &Addressee<'_>, date: Instant) -> Result<Finished, LetterError> {
+        let ways = self.ways(to);
+        let links = Links {
+            pixel: ways.pixel.clone(),
+            preferences: ways.preferences.clone(),
+            unsubscribe_mailto: Some(ways.mailto.clone()),
+            tracked: to.tracking == TrackingMode::Personal && ways.pixel.is_some(),
+        };
+        let rendered = self.template.render(&to.person, &links)?;
+        let name = format!("{} {}", to.person.first_name, to.person.last_name);
+        let bytes = mime::build(
+            &rendered,
+            &Envelope {
+                from_name: &self.imprint.from_name,
+                from_address: &self.imprint.from_address,
+                reply_to: &self.imprint.reply_to,
+                to_name: name.trim(),
+                to_address: to.person.email,
+                message_id: &mime::message_id(self.campaign, &to.preference_token, &self.domain),
+                date,
+                list_id: Some(ListIdHeader {
+                    name: &self.imprint.organisation,
+                    id: &self.list_id,
+                }),
+                unsubscribe: ways.unsubscribe(),
+            },
+        )?;
+        Ok(Finished {
+            subject: rendered.subject,
+            bytes,
+        })
+    }
+
+    /// Checks a finished mail against what this person's mail must carry.
+    pub fn audit(&self, to: &Addressee<'_>, bytes: &[u8]) -> Vec<AuditProblem> {
+        let ways = self.ways(to);
+        audit::audit(
+            bytes,
+            &Expected {
+                to: to.person.email,
+                pixel: ways.pixel.as_deref(),
+                preference_url: ways.preferences.as_deref(),
+                unsubscribe: &ways.unsubscribe(),
+                postal_address: &self.imprint.postal_address,
+            },
+        )
+    }
+}
+
+/// Reads a person's further fields from the JSON object that the table keeps; what is none has none.
+pub fn fields(json: &str) -> BTreeMap<String, String> {
+    serde_json::from_str(json).unwrap_or_default()
+}
