@@ -1,38 +1,433 @@
-//! Campaigns as drafts and rows.
+//! Campaigns as drafts and rows: what their author writes, and what lists show of them.
 
 use super::engine::Engine;
+use super::error::sentence;
+use super::sending;
 use crate::api::{
-    Campaign, CampaignDuplicate, CampaignFile, CampaignGet, CampaignList, CampaignListResponse,
-    CampaignRemove, CampaignSave, CampaignSaved, Code, Done, Error, Result,
+    AccountKind, Audience, Campaign, CampaignDuplicate, CampaignFile, CampaignGet, CampaignList,
+    CampaignListResponse, CampaignRemove, CampaignRow, CampaignSave, CampaignSaved, Done, Error, Result, Tag,
 };
+use crate::clock::Instant;
+use crate::delivery::pace::Pace;
+use crate::domain::campaign::{CampaignState, CampaignTracking};
+use crate::domain::window::WindowSpec;
+use crate::ids::{AccountId, CampaignId, ListId};
+use crate::render::document::{self, Document, MAX_BLOCKS};
+use crate::render::markdown;
+use crate::store::campaign::{self, Change, Head};
+use crate::store::{Conn, account, list, message, report};
+use chrono::TimeDelta;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Not built yet.
-pub fn list(_engine: &Arc<Engine>, _request: CampaignList) -> Result<CampaignListResponse> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Mails after which the pace so far says when sending will end, for accounts without a limit.
+const ENOUGH_FOR_PACE: u32 = 20;
+
+/// Lists all campaigns, newest first.
+pub fn list(engine: &Arc<Engine>, _request: CampaignList) -> Result<CampaignListResponse> {
+    let now = engine.clock.now();
+    engine.read(|conn| {
+        Ok(CampaignListResponse {
+            campaigns: campaign::list(conn)?
+                .iter()
+                .map(|head| row(conn, head, now))
+                .collect::<Result<_>>()?,
+        })
+    })
 }
 
-/// Not built yet.
-pub fn get(_engine: &Arc<Engine>, _request: CampaignGet) -> Result<Campaign> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Returns one campaign with its document.
+pub fn get(engine: &Arc<Engine>, request: CampaignGet) -> Result<Campaign> {
+    let now = engine.clock.now();
+    engine.read(|conn| {
+        let campaign = find(conn, request.id)?;
+        Ok(Campaign {
+            row: row(conn, &campaign.head, now)?,
+            preheader: campaign.preheader,
+            account: campaign.head.account,
+            audience: campaign.audience,
+            window_spec: campaign.window_spec,
+            tracking: campaign.head.tracking,
+            postal_address: campaign.postal_address,
+            document: campaign.document,
+        })
+    })
 }
 
-/// Not built yet.
-pub fn save(_engine: &Arc<Engine>, _request: CampaignSave) -> Result<CampaignSaved> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Returns a campaign, or the error that there is none.
+pub(crate) fn find(conn: &Conn, id: CampaignId) -> Result<campaign::Campaign> {
+    campaign::find(conn, id)?.ok_or_else(|| Error::not_found("campaign", id))
 }
 
-/// Not built yet.
-pub fn create(_engine: &Arc<Engine>, _request: CampaignFile) -> Result<CampaignSaved> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Returns what lists show of a campaign.
+pub(crate) fn row(conn: &Conn, head: &Head, now: Instant) -> Result<CampaignRow> {
+    // A draft may still have rows of a preparation that is being thrown away.
+    let counts = match head.state {
+        CampaignState::Draft => BTreeMap::new(),
+        _ => message::counts(conn, head.id)?,
+    };
+    let expected_end = match (head.state, head.account) {
+        (CampaignState::Running, Some(id)) => {
+            let waiting = ["planned", "queued", "deferred", "handing_over"]
+                .iter()
+                .filter_map(|state| counts.get(*state))
+                .sum();
+            let accepted = counts.get("accepted").copied().unwrap_or(0);
+            let per_minute = account::get(conn, id)?.per_minute;
+            expected_end(per_minute, head.first_mail_at, now, accepted, waiting)
+        }
+        _ => None,
+    };
+    Ok(CampaignRow {
+        id: head.id,
+        name: head.name.clone(),
+        subject: head.subject.clone(),
+        state: head.state,
+        first_mail_at: head.first_mail_at,
+        launched_at: head.launched_at,
+        finished_at: head.finished_at,
+        rate: match head.state.is_launched() {
+            true => Some(report::rate_parts(conn, head.id)?),
+            false => None,
+        },
+        counts,
+        window: head.window,
+        expected_end,
+        problem: head.problem.clone(),
+        practice: head.practice,
+        sample: head.sample,
+        updated_at: head.updated_at,
+    })
 }
 
-/// Not built yet.
-pub fn duplicate(_engine: &Arc<Engine>, _request: CampaignDuplicate) -> Result<CampaignSaved> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Returns when sending will end: by the account's limit, or by the pace so far.
+fn expected_end(
+    per_minute: u32,
+    first_mail_at: Option<Instant>,
+    now: Instant,
+    accepted: u32,
+    waiting: u32,
+) -> Option<Instant> {
+    let begun = first_mail_at?;
+    let from = now.max(begun);
+    if let Some(takes) = Pace::duration_of(per_minute, waiting) {
+        return Some(from + takes);
+    }
+    let passed = (now - begun).num_milliseconds();
+    if accepted < ENOUGH_FOR_PACE || passed <= 0 {
+        return None;
+    }
+    let left = i128::from(passed) * i128::from(waiting) / i128::from(accepted);
+    from.checked_add_signed(TimeDelta::try_milliseconds(i64::try_from(left).ok()?)?)
 }
 
-/// Not built yet.
-pub fn remove(_engine: &Arc<Engine>, _request: CampaignRemove) -> Result<Done> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Adds a campaign or changes one.
+pub fn save(engine: &Arc<Engine>, request: CampaignSave) -> Result<CampaignSaved> {
+    check_texts(&request)?;
+    let (now, zone) = (engine.clock.now(), engine.zone.clone());
+    let (id, void) = engine.write(&[Tag::Campaigns], move |conn| {
+        check_references(conn, &request, now, &zone)?;
+        match request.id {
+            None => {
+                let campaign = written(conn, &request, blank())?;
+                Ok((campaign::insert(conn, &campaign, now)?, false))
+            }
+            Some(id) => change(conn, id, &request, now).map(|void| (id, void)),
+        }
+    })?;
+    if void {
+        sending::discard_ledger(engine, id)?;
+    }
+    Ok(CampaignSaved { id })
+}
+
+/// Changes a draft or a prepared campaign; tells whether a preparation became void by it.
+fn change(conn: &Conn, id: CampaignId, request: &CampaignSave, now: Instant) -> Result<bool> {
+    let before = find(conn, id)?;
+    let name = &before.head.name;
+    if !before.head.state.is_editable() {
+        return Err(Error::conflict(match before.head.state {
+            CampaignState::Preparing => {
+                format!("{name} is being prepared. Wait until that has ended, or cancel it.")
+            }
+            _ => {
+                format!("{name} was launched, so it cannot be changed any more. Copy it into a new campaign.")
+            }
+        }));
+    }
+    let after = written(conn, request, before.clone())?;
+    let same = before.head.subject == after.head.subject
+        && before.preheader == after.preheader
+        && before.head.account == after.head.account
+        && before.audience == after.audience
+        && before.document == after.document
+        && before.head.tracking == after.head.tracking
+        && before.postal_address == after.postal_address;
+    let change = if same { Change::Label } else { Change::Content };
+    campaign::update(conn, &after, change, now)?;
+    let void = !same && before.head.state == CampaignState::Prepared;
+    if void {
+        campaign::make_draft(conn, id, now)?;
+    }
+    Ok(void)
+}
+
+/// Writes a request into `campaign`. What it leaves out stays.
+fn written(
+    conn: &Conn,
+    request: &CampaignSave,
+    mut campaign: campaign::Campaign,
+) -> Result<campaign::Campaign> {
+    campaign.head.practice = match request.account {
+        Some(id) => account::get(conn, id)?.kind == AccountKind::Outbox,
+        None => false,
+    };
+    campaign.head.name = request.name.trim().to_owned();
+    campaign.head.subject = request.subject.trim().to_owned();
+    campaign.head.account = request.account;
+    if let Some(tracking) = request.tracking {
+        campaign.head.tracking = tracking;
+    }
+    campaign.preheader = request.preheader.trim().to_owned();
+    campaign.audience = request.audience.clone();
+    campaign.postal_address = request.postal_address.trim().to_owned();
+    if let Some(window) = &request.window {
+        campaign.window_spec = window.clone();
+    }
+    if let Some(document) = &request.document {
+        campaign.document = document.clone();
+    }
+    Ok(campaign)
+}
+
+/// Returns an empty draft; the store fills in its times.
+fn blank() -> campaign::Campaign {
+    campaign::Campaign {
+        head: Head {
+            id: CampaignId(0),
+            name: String::new(),
+            subject: String::new(),
+            account: None,
+            state: CampaignState::Draft,
+            updated_at: Instant::UNIX_EPOCH,
+            revision: 1,
+            prepared_revision: None,
+            route: None,
+            launched_at: None,
+            first_mail_at: None,
+            finished_at: None,
+            window: None,
+            tracking: CampaignTracking::Individual,
+            problem: None,
+            practice: false,
+            sample: false,
+        },
+        preheader: String::new(),
+        audience: Audience::default(),
+        window_spec: WindowSpec::Days { days: 30, zone: None },
+        document: Document::default(),
+        postal_address: String::new(),
+        shared_token: None,
+        imprint: None,
+    }
+}
+
+/// Checks what can be told without the database: lengths, and characters that could end a header.
+fn check_texts(request: &CampaignSave) -> Result<()> {
+    let name = request.name.trim();
+    if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
+        return Err(Error::field(
+            "name",
+            "A campaign's name has 1 to 200 characters and no line breaks.",
+        ));
+    }
+    for (field, text) in [("subject", &request.subject), ("preheader", &request.preheader)] {
+        if text.trim().chars().any(char::is_control) {
+            return Err(Error::field(
+                field,
+                format!("The {field} contains a line break or another control character. Take it out."),
+            ));
+        }
+        if text.chars().count() > 300 {
+            return Err(Error::field(
+                field,
+                format!("The {field} is longer than 300 characters. Shorten it."),
+            ));
+        }
+    }
+    let address = &request.postal_address;
+    if address.trim().chars().any(|c| c.is_control() && c != '\n') || address.chars().count() > 500 {
+        return Err(Error::field(
+            "postal_address",
+            "The postal address has at most 500 characters, and no control characters but line breaks.",
+        ));
+    }
+    if let Some(document) = &request.document
+        // Half-written blocks are fine in a draft; preview and preflight say what is missing.
+        && (document.version != document::VERSION || document.blocks.len() > MAX_BLOCKS)
+    {
+        return Err(Error::field(
+            "document",
+            format!(
+                "The mail must be a document of version {} with at most {MAX_BLOCKS} blocks.",
+                document::VERSION
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Checks that what a request names exists.
+fn check_references(conn: &Conn, request: &CampaignSave, now: Instant, zone: &str) -> Result<()> {
+    if let Some(id) = request.account
+        && account::find(conn, id)?.is_none()
+    {
+        return Err(Error::field("account", format!("There is no account {id}.")));
+    }
+    for id in request.audience.include.iter().chain(&request.audience.exclude) {
+        if list::name(conn, *id)?.is_none() {
+            return Err(Error::field("audience", format!("There is no list {id}.")));
+        }
+    }
+    if let Some(window) = &request.window {
+        let zone = super::settings::load(conn, zone)?.zone;
+        window.resolve(now, &zone)?;
+    }
+    Ok(())
+}
+
+/// Adds a campaign as a file describes it.
+pub fn create(engine: &Arc<Engine>, request: CampaignFile) -> Result<CampaignSaved> {
+    let document = match (request.markdown, request.document) {
+        (Some(_), Some(_)) => {
+            return Err(Error::field(
+                "markdown",
+                "The file has both \"markdown\" and \"document\". Keep one of them.",
+            ));
+        }
+        (Some(text), None) => Some(
+            markdown::from_markdown(&text)
+                .map_err(|error| Error::field("markdown", sentence(&error.to_string())))?,
+        ),
+        (None, document) => document,
+    };
+    let (account, audience) = engine.read(|conn| {
+        let account = match &request.account {
+            Some(name) => Some(account_called(conn, name)?),
+            None => None,
+        };
+        let audience = Audience {
+            include: lists_called(conn, &request.audience.include)?,
+            exclude: lists_called(conn, &request.audience.exclude)?,
+        };
+        Ok((account, audience))
+    })?;
+    save(
+        engine,
+        CampaignSave {
+            id: None,
+            name: request.name,
+            subject: request.subject,
+            preheader: request.preheader,
+            account,
+            audience,
+            window: request.window,
+            tracking: request.tracking,
+            postal_address: request.postal_address,
+            document,
+        },
+    )
+}
+
+fn account_called(conn: &Conn, name: &str) -> Result<AccountId> {
+    account::find_by_name(conn, name)?
+        .map(|account| account.id)
+        .ok_or_else(|| Error::field("account", format!("There is no account called {name:?}.")))
+}
+
+fn lists_called(conn: &Conn, names: &[String]) -> Result<Vec<ListId>> {
+    names
+        .iter()
+        .map(|name| {
+            list::by_name(conn, name)?
+                .ok_or_else(|| Error::field("audience", format!("There is no list called {name:?}.")))
+        })
+        .collect()
+}
+
+/// Copies a campaign into a new draft.
+pub fn duplicate(engine: &Arc<Engine>, request: CampaignDuplicate) -> Result<CampaignSaved> {
+    let now = engine.clock.now();
+    engine.write(&[Tag::Campaigns], move |conn| {
+        let mut campaign = find(conn, request.id)?;
+        let name: String = campaign.head.name.chars().take(190).collect();
+        campaign.head.name = format!("{name} (copy)");
+        campaign.head.sample = false;
+        campaign.head.practice = match campaign.head.account {
+            Some(id) => account::get(conn, id)?.kind == AccountKind::Outbox,
+            None => false,
+        };
+        Ok(CampaignSaved {
+            id: campaign::insert(conn, &campaign, now)?,
+        })
+    })
+}
+
+/// Removes a draft or an ended campaign with all that belongs to it.
+pub fn remove(engine: &Arc<Engine>, request: CampaignRemove) -> Result<Done> {
+    let (now, id) = (engine.clock.now(), request.id);
+    engine.write(&[Tag::Campaigns, Tag::Opens], move |conn| {
+        let head = campaign::find_head(conn, id)?.ok_or_else(|| Error::not_found("campaign", id))?;
+        match head.state {
+            CampaignState::Preparing | CampaignState::Running | CampaignState::Paused => {
+                Err(Error::conflict(format!(
+                    "{} is not over. Cancel it first, then remove it.",
+                    head.name
+                )))
+            }
+            // Out of sight first: its ledger goes in chunks, and half a ledger must not be reported on.
+            _ => Ok(campaign::make_draft(conn, id, now)?),
+        }
+    })?;
+    sending::discard_ledger(engine, id)?;
+    engine.write(
+        &[Tag::Campaigns, Tag::Opens, Tag::Outbox, Tag::Activity],
+        move |conn| Ok(campaign::remove(conn, id)?),
+    )?;
+    let folder = engine.workspace.outbox().join(id.to_string());
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "the mails of a removed campaign are still in {}", folder.display());
+        }
+        _ => {}
+    }
+    Ok(Done {})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> Instant {
+        crate::clock::from_millis(secs * 1000)
+    }
+
+    #[test]
+    fn the_end_is_told_by_the_limit_or_by_the_pace_so_far() {
+        assert_eq!(
+            expected_end(60, Some(at(0)), at(10), 0, 30),
+            Some(at(40)),
+            "one a second by the account's limit"
+        );
+        assert_eq!(
+            expected_end(0, Some(at(0)), at(100), 50, 100),
+            Some(at(300)),
+            "a mail every two seconds so far"
+        );
+        assert_eq!(
+            expected_end(0, Some(at(0)), at(1), 3, 100),
+            None,
+            "three mails tell nothing"
+        );
+    }
 }

@@ -1,48 +1,458 @@
 //! Prepare, audit, launch, control.
+//!
+//! Preparing fills the ledger, invisible until launch, and audits every mail; a crash in between is discarded at
+//! the next start. Launching is one small transaction: what was prepared must still be so.
 
 use super::engine::Engine;
+use super::preflight::{self, Auditor, Facts, For, Prepared};
+use super::sending;
 use crate::api::{
-    CampaignCancel, CampaignLaunch, CampaignPause, CampaignPreflight, CampaignPrepare, CampaignResume,
-    CampaignUnprepare, CampaignWindowSet, Code, Done, Error, JobStarted, Preflight, Result,
+    ActivityKind, CampaignCancel, CampaignLaunch, CampaignPause, CampaignPreflight, CampaignPrepare,
+    CampaignResume, CampaignUnprepare, CampaignWindowSet, Code, Done, Error, Finding, FindingLevel,
+    JobStarted, Preflight, Result, Tag,
 };
+use crate::clock::Instant;
+use crate::delivery::plan::{self, Rules};
+use crate::domain::campaign::CampaignState;
+use crate::domain::window::{Window, WindowSpec};
+use crate::engine::jobs::Progress;
+use crate::ids::{CampaignId, ContactId, MessageId};
+use crate::store::activity::{self, NewActivity};
+use crate::store::campaign::{self, Change, Frozen, Head, Launch};
+use crate::store::{Conn, Priority, message};
+use crate::tracking::token::Token;
+use chrono::TimeDelta;
 use std::sync::Arc;
 
-/// Not built yet.
-pub fn prepare(_engine: &Arc<Engine>, _request: CampaignPrepare) -> Result<JobStarted> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Days over which tracked mails to one person are counted.
+const CAP_DAYS: i64 = 30;
+/// The longest delay before the first mail, in seconds.
+const MAX_DELAY_SECS: u32 = 600;
+
+fn head(conn: &Conn, id: CampaignId) -> Result<Head> {
+    campaign::find_head(conn, id)?.ok_or_else(|| Error::not_found("campaign", id))
 }
 
-/// Not built yet.
-pub fn unprepare(_engine: &Arc<Engine>, _request: CampaignUnprepare) -> Result<Done> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Notes in the feed what happened to a campaign.
+fn note(conn: &Conn, id: CampaignId, now: Instant, text: &str) -> Result<()> {
+    Ok(activity::add(
+        conn,
+        now,
+        &NewActivity::new(ActivityKind::Campaign, text).of(id),
+    )?)
 }
 
-/// Not built yet.
-pub fn preflight(_engine: &Arc<Engine>, _request: CampaignPreflight) -> Result<Preflight> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Fills the ledger of a campaign and audits every mail, as a job whose result is a [`Preflight`].
+pub fn prepare(engine: &Arc<Engine>, request: CampaignPrepare) -> Result<JobStarted> {
+    let id = request.id;
+    let now = engine.clock.now();
+    let name = engine.write(&[Tag::Campaigns], move |conn| {
+        let head = head(conn, id)?;
+        match head.state {
+            CampaignState::Draft => {}
+            CampaignState::Prepared => campaign::make_draft(conn, id, now)?,
+            CampaignState::Preparing => {
+                return Err(Error::conflict(format!(
+                    "{} is being prepared already.",
+                    head.name
+                )));
+            }
+            _ => {
+                return Err(Error::conflict(format!(
+                    "{} was launched. Copy it into a new campaign to send it again.",
+                    head.name
+                )));
+            }
+        }
+        campaign::advance(conn, id, CampaignState::Preparing, now)?;
+        Ok(head.name)
+    })?;
+    let job = engine.jobs.start(format!("Preparing {name}"), {
+        let engine = engine.clone();
+        move |progress| {
+            let result = fill_and_audit(&engine, id, progress);
+            if !matches!(&result, Ok(preflight) if preflight.prepared) {
+                back_to_draft(&engine, id)?;
+            }
+            engine.announce(&[Tag::Campaigns]);
+            result
+        }
+    });
+    Ok(JobStarted { job })
 }
 
-/// Not built yet.
-pub fn launch(_engine: &Arc<Engine>, _request: CampaignLaunch) -> Result<Done> {
-    Err(Error::new(Code::Internal, "not built yet"))
+fn back_to_draft(engine: &Engine, id: CampaignId) -> Result<()> {
+    let now = engine.clock.now();
+    engine.write(&[Tag::Campaigns], move |conn| {
+        Ok(campaign::make_draft(conn, id, now)?)
+    })?;
+    sending::discard_ledger(engine, id)
 }
 
-/// Not built yet.
-pub fn pause(_engine: &Arc<Engine>, _request: CampaignPause) -> Result<Done> {
-    Err(Error::new(Code::Internal, "not built yet"))
+fn fill_and_audit(engine: &Arc<Engine>, id: CampaignId, progress: &Progress) -> Result<Preflight> {
+    progress.step(0, None)?;
+    sending::discard_ledger(engine, id)?;
+    let facts = preflight::facts(engine, id, For::Sending)?;
+    let Some(imprint) = facts.imprint() else {
+        return Ok(preflight::answer(&facts, None));
+    };
+    if facts.audience == 0 || facts.letterhead().is_err() {
+        return Ok(preflight::answer(&facts, None));
+    }
+    let frozen = Frozen {
+        route: facts.route.id,
+        imprint,
+        shared_token: Token::generate(&*engine.entropy),
+        practice: facts.is_practice(),
+    };
+    engine
+        .db
+        .write(Priority::Bulk, move |conn| campaign::freeze(conn, id, &frozen))
+        .map_err(Error::from)?;
+    let total = u64::from(facts.audience) * 2;
+    fill(engine, &facts, progress, total)?;
+    let mut prepared = audit(engine, &facts, progress, total)?;
+    prepared.findings.extend(login(engine, &facts)?);
+    let preflight = preflight::answer(&facts, Some(prepared));
+    let (now, revision) = (engine.clock.now(), facts.campaign.head.revision);
+    let text = serde_json::to_string(&preflight).map_err(|error| {
+        Error::new(
+            Code::Internal,
+            format!("the preparation's result is no JSON: {error}"),
+        )
+    })?;
+    engine.write(&[Tag::Campaigns], move |conn| {
+        campaign::set_preflight(conn, id, revision, &text)?;
+        campaign::advance(conn, id, CampaignState::Prepared, now)?;
+        Ok(())
+    })?;
+    Ok(preflight)
 }
 
-/// Not built yet.
-pub fn resume(_engine: &Arc<Engine>, _request: CampaignResume) -> Result<Done> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Plans one message for each person of the audience, in chunks.
+fn fill(engine: &Arc<Engine>, facts: &Facts, progress: &Progress, total: u64) -> Result<()> {
+    let id = facts.campaign.head.id;
+    let since = facts.now - TimeDelta::days(CAP_DAYS);
+    let rules = engine
+        .read(|conn| sending::rules(conn, &engine.zone, facts.campaign.head.tracking, facts.route.kind))?;
+    let rules = Arc::new(rules);
+    let audience = Arc::new(facts.campaign.audience.clone());
+    let (mut after, mut done) = (ContactId(0), 0);
+    loop {
+        let (rules, audience, entropy) = (rules.clone(), audience.clone(), engine.entropy.clone());
+        let planned = engine.db.write(Priority::Bulk, move |conn| -> Result<_> {
+            let people = message::candidates(conn, &audience, after, since, sending::CHUNK)?;
+            for candidate in &people {
+                plan_one(conn, id, candidate, &rules, &*entropy)?;
+            }
+            Ok(people.last().map(|last| (last.contact, people.len())))
+        })?;
+        let Some((last, n)) = planned else {
+            return Ok(());
+        };
+        after = last;
+        done += n as u64;
+        progress.step(done.min(total / 2), Some(total))?;
+    }
 }
 
-/// Not built yet.
-pub fn cancel(_engine: &Arc<Engine>, _request: CampaignCancel) -> Result<Done> {
-    Err(Error::new(Code::Internal, "not built yet"))
+fn plan_one(
+    conn: &Conn,
+    id: CampaignId,
+    candidate: &message::Candidate,
+    rules: &Rules,
+    entropy: &dyn crate::ids::Entropy,
+) -> Result<()> {
+    let mut row = plan::plan(candidate, None, rules, entropy);
+    if let Some(reason) = message::suppressed(conn, &row.address_hash)? {
+        row = plan::plan(candidate, Some(reason), rules, entropy);
+    }
+    message::insert(conn, id, &row)?;
+    Ok(())
 }
 
-/// Not built yet.
-pub fn window_set(_engine: &Arc<Engine>, _request: CampaignWindowSet) -> Result<Done> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Makes and checks every planned mail, as the ledger now says it.
+fn audit(engine: &Arc<Engine>, facts: &Facts, progress: &Progress, total: u64) -> Result<Prepared> {
+    let id = facts.campaign.head.id;
+    let letterhead = engine.read(|conn| sending::letterhead(conn, id))?;
+    let mut auditor = Auditor::default();
+    let (mut after, mut done) = (MessageId(0), total / 2);
+    loop {
+        let letters = engine.read(|conn| Ok(message::planned(conn, id, after, sending::CHUNK)?))?;
+        let Some(last) = letters.last() else { break };
+        after = last.id;
+        for letter in &letters {
+            auditor.check(&letterhead, letter, facts.now);
+            done += 1;
+            if done % 50 == 0 {
+                progress.step(done.min(total), Some(total))?;
+            }
+        }
+    }
+    let (findings, size_range) = auditor.end();
+    engine.read(|conn| {
+        let (tracking, not_tracked) = message::planned_tracking(conn, id)?;
+        Ok(Prepared {
+            to_send: message::counts(conn, id)?.get("planned").copied().unwrap_or(0),
+            skipped: message::skipped(conn, id)?,
+            tracking,
+            not_tracked,
+            findings,
+            size_range,
+        })
+    })
+}
+
+/// Checks that the account can log in; what is wrong blocks the launch.
+fn login(engine: &Arc<Engine>, facts: &Facts) -> Result<Option<Finding>> {
+    let Some(account) = &facts.account else {
+        return Ok(None);
+    };
+    let result = super::account::probe(engine, account)?;
+    Ok((!result.ok).then(|| Finding {
+        level: FindingLevel::Error,
+        id: "account_cannot_log_in".into(),
+        message: result.sentence,
+        block: None,
+        recipients: 0,
+        examples: Vec::new(),
+    }))
+}
+
+/// Tells how a campaign stands: what is wrong with it, what was prepared.
+pub fn preflight(engine: &Arc<Engine>, request: CampaignPreflight) -> Result<Preflight> {
+    preflight::standing(engine, request.id)
+}
+
+/// Takes a prepared campaign back to a draft.
+pub fn unprepare(engine: &Arc<Engine>, request: CampaignUnprepare) -> Result<Done> {
+    let (id, now) = (request.id, engine.clock.now());
+    engine.write(&[Tag::Campaigns], move |conn| {
+        let head = head(conn, id)?;
+        if head.state != CampaignState::Prepared {
+            return Err(Error::conflict(format!("{} is not prepared.", head.name)));
+        }
+        Ok(campaign::make_draft(conn, id, now)?)
+    })?;
+    sending::discard_ledger(engine, id)?;
+    Ok(Done {})
+}
+
+/// Launches a prepared campaign.
+///
+/// Refused where anything blocks, where warnings were not confirmed, and where what was prepared has changed.
+pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
+    let id = request.id;
+    if request.delay_secs > MAX_DELAY_SECS {
+        return Err(Error::field(
+            "delay_secs",
+            format!("The first mail can wait for at most {MAX_DELAY_SECS} seconds."),
+        ));
+    }
+    let facts = preflight::facts(engine, id, For::Sending)?;
+    refuse_unprepared(&facts)?;
+    refuse_findings(&preflight::standing(engine, id)?, request.confirmed)?;
+    engine.read(|conn| refuse_changes(conn, &facts))?;
+    let now = engine.clock.now();
+    let first_mail_at = now + TimeDelta::seconds(i64::from(request.delay_secs));
+    let launched = facts.campaign.clone();
+    let zone = match &launched.window_spec {
+        WindowSpec::Days { zone: Some(zone), .. } | WindowSpec::Dates { zone, .. } => zone.clone(),
+        WindowSpec::Days { zone: None, .. } => facts.settings.zone.clone(),
+    };
+    let window = launched.window_spec.resolve(now, &zone)?;
+    engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
+        let head = head(conn, id)?;
+        let same = head.state == CampaignState::Prepared
+            && head.revision == launched.head.revision
+            && head.route == launched.head.route;
+        if !same {
+            return Err(changed(&head.name, "it was changed"));
+        }
+        campaign::launch(
+            conn,
+            id,
+            &Launch {
+                at: now,
+                first_mail_at,
+                window,
+                zone,
+            },
+        )?;
+        message::enqueue(conn, id, first_mail_at, now, sending::CHUNK)?;
+        note(conn, id, now, "Launched.")
+    })?;
+    sending::enqueue(engine, id, first_mail_at)?;
+    sending::wake(engine);
+    Ok(Done {})
+}
+
+fn refuse_unprepared(facts: &Facts) -> Result<()> {
+    let head = &facts.campaign.head;
+    match head.state {
+        CampaignState::Prepared if head.prepared_revision == Some(head.revision) => Ok(()),
+        CampaignState::Draft | CampaignState::Prepared => {
+            Err(match facts.findings(facts.audience).into_iter().find(blocks) {
+                Some(found) => Error::conflict(found.message),
+                None => Error::conflict(format!("{} is not prepared. Prepare it first.", head.name)),
+            })
+        }
+        CampaignState::Preparing => Err(Error::conflict(format!("{} is still being prepared.", head.name))),
+        _ => Err(Error::conflict(format!("{} was launched already.", head.name))),
+    }
+}
+
+fn blocks(found: &Finding) -> bool {
+    found.level == FindingLevel::Error
+}
+
+fn refuse_findings(preflight: &Preflight, confirmed: bool) -> Result<()> {
+    if let Some(found) = preflight.findings.iter().find(|found| blocks(found)) {
+        return Err(Error::conflict(found.message.clone()));
+    }
+    let warnings: Vec<&str> = preflight
+        .findings
+        .iter()
+        .filter(|found| found.level == FindingLevel::Warning)
+        .map(|found| found.message.as_str())
+        .collect();
+    if !warnings.is_empty() && !confirmed {
+        return Err(Error::conflict(format!(
+            "{} Confirm the launch to send all the same.",
+            warnings.join(" ")
+        )));
+    }
+    Ok(())
+}
+
+fn changed(name: &str, what: &str) -> Error {
+    Error::conflict(format!("{name} must be prepared again: {what} since."))
+}
+
+/// Refuses where something that the audit relied on is no longer so.
+fn refuse_changes(conn: &Conn, facts: &Facts) -> Result<()> {
+    let campaign = &facts.campaign;
+    let name = &campaign.head.name;
+    if campaign.head.route != Some(facts.route.id) {
+        return Err(changed(name, "the address that mails carry was changed"));
+    }
+    if campaign.imprint != facts.imprint() {
+        return Err(changed(name, "the settings or the account were changed"));
+    }
+    let ledger: u32 = message::counts(conn, campaign.head.id)?.values().sum();
+    if ledger != facts.audience {
+        return Err(changed(name, "people joined or left its audience"));
+    }
+    match message::changed_since_planned(conn, campaign.head.id)? {
+        0 => Ok(()),
+        1 => Err(changed(name, "one of its recipients was changed")),
+        n => Err(changed(name, &format!("{n} of its recipients were changed"))),
+    }
+}
+
+/// Stops sending after the mails in hand.
+pub fn pause(engine: &Arc<Engine>, request: CampaignPause) -> Result<Done> {
+    let (id, now) = (request.id, engine.clock.now());
+    engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
+        let head = head(conn, id)?;
+        if head.state != CampaignState::Running || !campaign::advance(conn, id, CampaignState::Paused, now)? {
+            return Err(Error::conflict(format!("{} is not sending.", head.name)));
+        }
+        note(conn, id, now, "Paused.")
+    })?;
+    sending::wake(engine);
+    Ok(Done {})
+}
+
+/// Goes on sending.
+pub fn resume(engine: &Arc<Engine>, request: CampaignResume) -> Result<Done> {
+    let (id, now) = (request.id, engine.clock.now());
+    let account = engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
+        let head = head(conn, id)?;
+        let Some(account) = head.account else {
+            return Err(Error::conflict(format!(
+                "{} has no account any more, so it cannot go on. Cancel it.",
+                head.name
+            )));
+        };
+        if head.state != CampaignState::Paused || !campaign::advance(conn, id, CampaignState::Running, now)? {
+            return Err(Error::conflict(format!("{} is not paused.", head.name)));
+        }
+        campaign::set_problem(conn, id, None)?;
+        note(conn, id, now, "Resumed.")?;
+        Ok(account)
+    })?;
+    sending::go_on(engine, account);
+    Ok(Done {})
+}
+
+/// What cancelling leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Nothing has left yet: a draft again.
+    Draft,
+    /// What was sent stays sent.
+    Cancelled,
+}
+
+/// Stops for good; before the first mail the campaign becomes a draft again.
+pub fn cancel(engine: &Arc<Engine>, request: CampaignCancel) -> Result<Done> {
+    let (id, now) = (request.id, engine.clock.now());
+    let left = engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
+        let head = head(conn, id)?;
+        if !matches!(head.state, CampaignState::Running | CampaignState::Paused) {
+            return Err(Error::conflict(format!("{} is not sending.", head.name)));
+        }
+        // No claim happens before the first instant, so until then not a byte has left.
+        if head.first_mail_at.is_some_and(|first| first > now) {
+            campaign::make_draft(conn, id, now)?;
+            note(conn, id, now, "The launch was taken back before the first mail.")?;
+            return Ok(Left::Draft);
+        }
+        campaign::advance(conn, id, CampaignState::Cancelled, now)?;
+        campaign::set_problem(conn, id, None)?;
+        note(conn, id, now, "Cancelled. What had not left never will.")?;
+        Ok(Left::Cancelled)
+    })?;
+    match left {
+        Left::Draft => sending::discard_ledger(engine, id)?,
+        Left::Cancelled => sending::cancel_rest(engine, id)?,
+    }
+    sending::wake(engine);
+    Ok(Done {})
+}
+
+/// Changes the window; after launch only its end.
+pub fn window_set(engine: &Arc<Engine>, request: CampaignWindowSet) -> Result<Done> {
+    let (id, now, default_zone) = (request.id, engine.clock.now(), engine.zone.clone());
+    engine.write(&[Tag::Campaigns, Tag::Opens], move |conn| {
+        let mut found = super::campaign::find(conn, id)?;
+        let zone = super::settings::load(conn, &default_zone)?.zone;
+        let resolved = request
+            .window
+            .resolve(found.head.launched_at.unwrap_or(now), &zone)?;
+        if found.head.state == CampaignState::Preparing {
+            return Err(Error::conflict(format!("{} is being prepared.", found.head.name)));
+        }
+        if let Some(window) = found.head.window {
+            let window = Window {
+                opens_until: resolved.opens_until,
+                ..window
+            };
+            if window.opens_until <= window.opens_from {
+                return Err(Error::field(
+                    "window",
+                    "The window would end before it begins. Choose a later end.",
+                ));
+            }
+            let zone = match &request.window {
+                WindowSpec::Days { zone: Some(zone), .. } | WindowSpec::Dates { zone, .. } => zone,
+                WindowSpec::Days { zone: None, .. } => &zone,
+            };
+            campaign::set_window(conn, id, &window, zone)?;
+        }
+        found.window_spec = request.window;
+        Ok(campaign::update(conn, &found, Change::Label, now)?)
+    })?;
+    Ok(Done {})
 }

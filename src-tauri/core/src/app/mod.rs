@@ -15,12 +15,15 @@ pub mod import;
 pub mod jobs;
 pub mod launch;
 pub mod outbox;
+pub mod preflight;
 pub mod reach;
 pub mod readers;
 pub mod rehearsal;
 pub mod report;
 pub mod sample;
 pub mod sending;
+#[cfg(test)]
+mod sending_tests;
 pub mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
