@@ -65,7 +65,7 @@ impl Desk {
         }
 
         let port = free_port();
-        let mut command = Command::new("WebKitWebDriver");
+        let mut command = tied("WebKitWebDriver");
         command.args(["--host=127.0.0.1".to_owned(), format!("--port={port}")]);
         command.env("TAURI_WEBVIEW_AUTOMATION", "true");
         let driver = Group::start("WebKitWebDriver", furnish(&mut command, &environment));
@@ -128,12 +128,20 @@ fn furnish<'a>(command: &'a mut Command, environment: &[(&str, OsString)]) -> &'
 
 /// Starts a session bus that knows no services, and returns its address.
 fn bus() -> (Group, String) {
-    let mut command = Command::new("dbus-daemon");
+    let mut command = tied("dbus-daemon");
     command.args(["--session", "--nofork", "--nopidfile", "--print-address=1"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut bus = Group::start("dbus-daemon", &mut command);
     let address = first_line(&mut bus);
     (bus, address)
+}
+
+/// A command for `program` that ends with this process however that ends, by Ctrl-C too. The window needs no
+/// such tie: it ends with its display.
+fn tied(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", program]);
+    command
 }
 
 /// A process that leads a group of its own, stopped with all its children.
@@ -173,7 +181,7 @@ impl Drop for Group {
 
 /// Starts Xvfb on a display number that it finds free itself, and returns that number.
 fn display() -> (Group, u32) {
-    let mut command = Command::new("Xvfb");
+    let mut command = tied("Xvfb");
     command
         .args([
             "-displayfd",
