@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mergeLabel, parseMerge, splitMerge, writeMerge } from "./merge";
+import { mergeLabel, mergeWords, parseMerge, splitMerge, writeMerge } from "./merge";
 
 describe("merge fields", () => {
   it.each(["there", "", 'a "quoted" one', "back\\slash", "two\nlines", "}} {{"])("reads back the fallback %j", (fallback) => {
@@ -14,6 +14,10 @@ describe("merge fields", () => {
   it("says the field and its fallback", () => {
     expect(mergeLabel({ name: "first_name", fallback: "there" })).toBe("first name · “there”");
     expect(mergeLabel({ name: "city", fallback: null })).toBe("city");
+  });
+
+  it("reads well in a title", () => {
+    expect(mergeWords('Hello {{ first_name | fallback("x") }}, {{ a | b }}')).toBe("Hello [first name], {{ a | b }}");
   });
 
   it("cuts a text so that joined again it is the text", () => {

@@ -42,6 +42,11 @@ export function mergeLabel({ name, fallback }: MergeField): string {
   return fallback === null ? words : `${words} · “${fallback}”`;
 }
 
+/** A text with its fields in words, for lists and titles: `Hello [first name]`. */
+export function mergeWords(text: string): string {
+  return text.replace(mergePattern(), (source) => `[${fieldWords(parseMerge(source)?.name ?? source)}]`);
+}
+
 /** `first_name` → `first name` */
 export function fieldWords(name: string): string {
   return name.replaceAll("_", " ").trim() || name;
