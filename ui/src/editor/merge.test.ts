@@ -11,6 +11,11 @@ describe("merge fields", () => {
     expect(parseMerge(source)).toBeNull();
   });
 
+  it("takes names in any script, as the import makes them", () => {
+    expect(parseMerge("{{ straße_2 }}")).toEqual({ name: "straße_2", fallback: null });
+    expect(parseMerge("{{ שם }}")?.name).toBe("שם");
+  });
+
   it("says the field and its fallback", () => {
     expect(mergeLabel({ name: "first_name", fallback: "there" })).toBe("first name · “there”");
     expect(mergeLabel({ name: "city", fallback: null })).toBe("city");

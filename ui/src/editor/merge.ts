@@ -11,19 +11,19 @@ export interface MergeField {
 }
 
 const QUOTED = String.raw`"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'`;
-const SHAPE = String.raw`\{\{[ \t]*([A-Za-z_][A-Za-z0-9_]*)[ \t]*(?:\|[ \t]*fallback\([ \t]*(${QUOTED})[ \t]*\)[ \t]*)?\}\}`;
+const SHAPE = String.raw`\{\{[ \t]*([\p{Alphabetic}_][\p{Alphabetic}0-9_]*)[ \t]*(?:\|[ \t]*fallback\([ \t]*(${QUOTED})[ \t]*\)[ \t]*)?\}\}`;
 
 /** Finds every merge field of a text. A new object each time: a global expression remembers its place. */
 export function mergePattern(): RegExp {
-  return new RegExp(SHAPE, "g");
+  return new RegExp(SHAPE, "gu");
 }
 
 /** Matches a field that was just typed or stands alone. */
-export const MERGE_AT_END = new RegExp(`${SHAPE}$`);
+export const MERGE_AT_END = new RegExp(`${SHAPE}$`, "u");
 
 /** Reads a source, or returns null where it is anything but one merge field. */
 export function parseMerge(source: string): MergeField | null {
-  const match = new RegExp(`^${SHAPE}$`).exec(source);
+  const match = new RegExp(`^${SHAPE}$`, "u").exec(source);
   const name = match?.[1];
   if (match === null || name === undefined) return null;
   return { name, fallback: match[2] === undefined ? null : unquote(match[2]) };

@@ -14,16 +14,14 @@ export function fileName(path: string): string {
   return path.split(/[/\\]/).at(-1) ?? path;
 }
 
-/** A header as the name of a field: `Club name` → `club_name`. */
+/** Names that a template could never reach, because they mean something there. */
+const KEYWORDS = ["and", "else", "false", "if", "in", "is", "none", "not", "or", "true"];
+
+/** A header as the name of a field, as the core makes it: `Club name` → `club_name`. */
 export function fieldName(header: string): string {
-  const name = header
-    .normalize("NFKD")
-    .replace(/\p{M}/gu, "")
-    .toLowerCase()
-    .replace(/ß/g, "ss")
-    .replace(/[^a-z0-9]+/g, "_")
-    .replace(/^_+|_+$/g, "");
-  return /^[a-z_]/.test(name) ? name : `field_${name || "1"}`;
+  const words = header.toLowerCase().replace(/[^\p{Alphabetic}0-9]+/gu, "_").replace(/^_+|_+$/g, "");
+  const name = /^[0-9]/.test(words) ? `_${words}` : words || "field";
+  return KEYWORDS.includes(name) ? `${name}_` : name;
 }
 
 export class ImportFlow {
