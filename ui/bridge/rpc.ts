@@ -21,6 +21,8 @@ export class RpcProcess {
     );
     // A write after the process ended is told through `exit`; without a listener it would end Vite.
     this.#child.stdin.on("error", () => undefined);
+    // Events come only to who asks for them.
+    this.#child.stdin.write('{"id":0,"subscribe":true}\n');
     createInterface({ input: this.#child.stdout }).on("line", (line) => this.#hear(line, onEvent));
     this.#child.stderr.on("data", (bytes: Buffer) => {
       this.#lastWords = (this.#lastWords + bytes.toString("utf8")).slice(-2000);

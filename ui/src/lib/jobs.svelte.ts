@@ -6,6 +6,9 @@ let known = $state.raw<ReadonlyMap<JobId, Job>>(new Map());
 const waiting = new Map<JobId, ((job: Job) => void)[]>();
 
 function hear(job: Job): void {
+  // An answer may come after the event that overtook it: what has ended does not run again.
+  const before = known.get(job.id);
+  if (before !== undefined && before.state !== "running") return;
   known = new Map(known).set(job.id, job);
   if (job.state === "running") return;
   for (const resolve of waiting.get(job.id) ?? []) resolve(job);
