@@ -7,9 +7,25 @@ mod driver;
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use desk::{Desk, Opens};
-use serde_json::json;
+use driver::{By, Driver};
+use serde_json::{Value, json};
+
+/// Photographs the window in light and in dark.
+fn photograph(window: &Driver, name: &str) {
+    for theme in ["light", "dark"] {
+        window
+            .command("settings_update", &json!({"theme": theme}))
+            .expect("the theme can be chosen");
+        window.wait_for(
+            theme,
+            &format!("return document.documentElement.dataset.theme === '{theme}'"),
+        );
+        window.photograph(&pictures().join(format!("window-{name}-{theme}.png")));
+    }
+}
 
 /// Where the pictures go: someone looks at them.
 fn pictures() -> PathBuf {
@@ -39,19 +55,94 @@ fn a_workspace_that_another_process_holds_is_said_in_the_window() {
         &format!("return document.body.innerText.includes({})", json!(sentence)),
     );
     window.resize(1280, 800);
-    window.photograph(&pictures().join("workspace-in-use.png"));
+    window.photograph(&pictures().join("window-workspace-in-use.png"));
     window.quit();
 }
 
 #[test]
-fn the_first_start_asks_what_it_has_to_ask() {
+fn from_the_first_start_to_an_open_that_lands_live() {
     let desk = Desk::set_up(Opens::Named);
     let window = desk.open_window();
-    window.wait_for("the first start", "return window.location.hash === '#/welcome'");
-    println!("{}", window.text());
     window.resize(1280, 800);
-    window.photograph(&pictures().join("welcome.png"));
+    window.wait_for("the first start", "return location.hash === '#/welcome'");
+    photograph(&window, "welcome");
+
+    window.click(&By::Named("Try it with sample data"));
+    let ended = "return location.hash !== '#/welcome' || document.body.innerText.includes('was not added')";
+    window.wait_up_to(Duration::from_secs(120), "the sample data", ended);
+    let shown = window.text();
+    assert!(
+        !shown.contains("was not added"),
+        "the sample data fills the workspace:\n{shown}"
+    );
+    for place in [
+        "home",
+        "campaigns",
+        "compose",
+        "audience",
+        "report",
+        "activity",
+        "settings",
+    ] {
+        window.click(&By::Css(&format!("nav li.{place} a")));
+        // The page's own heading, in a place that has all its answers.
+        window.wait_for(
+            place,
+            &format!(
+                "return document.querySelector('nav li.{place} a').getAttribute('aria-current') === 'page' &&
+                    (document.querySelector('main h1')?.innerText ?? '') !== '' &&
+                    document.querySelector('main [aria-busy=true]') === null"
+            ),
+        );
+        photograph(&window, place);
+    }
+
+    let (campaign, mail) = an_unread_mail(&desk);
+    window.run(&format!("location.hash = '#/report/{campaign}'"));
+    let confirmed = desk.call("report_get", &json!({"id": campaign}))["confirmed"].as_u64();
+    let confirmed = confirmed.expect("a report counts the confirmed");
+    let shows = |count: u64| {
+        format!(
+            "return document.querySelector('main').innerText.replaceAll(',', '').includes('{count} confirmed')"
+        )
+    };
+    window.wait_for("the report", &shows(confirmed));
+
+    // Another process opens the mail as a reader would; it answers when the pixel was answered.
+    let opened = desk.call("outbox_open_as", &json!({"id": mail, "client": "iphone"}));
+    assert_eq!(
+        opened["status"], 200,
+        "the pixel was stored and answered: {opened}"
+    );
+    let took = window.wait_up_to(Duration::from_secs(1), "the open", &shows(confirmed + 1));
+    println!("the open was in the window {took:?} after its answer");
+    photograph(&window, "report-live");
     window.quit();
+}
+
+/// Finds a sample campaign whose window is open, and a mail of it that nobody opened.
+fn an_unread_mail(desk: &Desk) -> (i64, i64) {
+    let campaigns = desk.call("campaign_list", &json!({}));
+    for campaign in campaigns["campaigns"].as_array().expect("there are campaigns") {
+        let id = campaign["id"].as_i64().expect("a campaign has an id");
+        let unread = json!({"id": id, "filter": "no_signal", "limit": 500});
+        if campaign["rate"].is_null() {
+            continue;
+        }
+        let unread = desk.call("report_recipients", &unread);
+        let unread: Vec<&Value> = unread["recipients"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|row| &row["email"])
+            .collect();
+        let mails = desk.call("outbox_list", &json!({"campaign": id, "limit": 500}));
+        let mails = mails["mails"].as_array().expect("the outbox has mails");
+        if let Some(mail) = mails.iter().find(|mail| unread.contains(&&mail["to"])) {
+            return (id, mail["id"].as_i64().expect("a mail has an id"));
+        }
+    }
+    panic!("no sample campaign has a mail that nobody opened: {campaigns}");
 }
 
 #[test]

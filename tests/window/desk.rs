@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::driver::Driver;
@@ -85,6 +86,23 @@ impl Desk {
     /// Where a window on a named workspace keeps it.
     pub fn workspace(&self) -> PathBuf {
         self.home.path().join("workspace")
+    }
+
+    /// Calls a command by `casementctl`, another process: the window's engine answers it.
+    pub fn call(&self, command: &str, request: &Value) -> Value {
+        let mut ctl = Command::new(env!("CARGO_BIN_EXE_casementctl"));
+        ctl.args(["--json", "call", command, &request.to_string()]);
+        let done = furnish(&mut ctl, &self.environment)
+            .output()
+            .expect("casementctl starts");
+        let said = String::from_utf8_lossy(&done.stdout);
+        assert!(
+            done.status.success(),
+            "{command} failed: {said}{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        serde_json::from_str(&said)
+            .unwrap_or_else(|error| panic!("{command} answered no JSON: {error}: {said}"))
     }
 
     /// Opens the window under the driver.

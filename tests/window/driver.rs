@@ -16,8 +16,6 @@ pub struct Driver {
 
 /// How to find an element.
 pub enum By<'a> {
-    /// By the `data-testid` that the views carry for tests.
-    TestId(&'a str),
     /// The first button or link with exactly this name on it.
     Named(&'a str),
     /// By a CSS selector.
@@ -27,7 +25,7 @@ pub enum By<'a> {
 impl Driver {
     /// Opens `binary` through the driver that listens at `url`.
     pub fn open(url: &str, binary: &Path) -> Driver {
-        let agent = agent(Duration::from_secs(60));
+        let agent = agent(Duration::from_secs(180));
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "webkitgtk:browserOptions": {"binary": binary, "args": []}
         }}});
@@ -38,7 +36,7 @@ impl Driver {
             agent,
         };
         driver
-            .post("/timeouts", &json!({"script": 30_000}))
+            .post("/timeouts", &json!({"script": 150_000}))
             .expect("the driver takes timeouts");
         driver
     }
@@ -52,13 +50,6 @@ impl Driver {
         let element = self.element(by);
         self.post(&format!("/element/{element}/click"), &json!({}))
             .unwrap_or_else(|error| panic!("cannot click {}: {error}\n{}", by.shown(), self.text()));
-    }
-
-    /// Types into a field.
-    pub fn type_into(&self, by: &By, text: &str) {
-        let element = self.element(by);
-        self.post(&format!("/element/{element}/value"), &json!({"text": text}))
-            .unwrap_or_else(|error| panic!("cannot type into {}: {error}", by.shown()));
     }
 
     /// Calls a command of the core by the way that the page uses; an error of the core is `Err`.
@@ -85,7 +76,14 @@ impl Driver {
     }
 
     /// Waits until `condition`, the body of a function, is true: asks again whenever the page changes.
+    ///
+    /// Returns how long that took.
     pub fn wait_for(&self, what: &str, condition: &str) -> Duration {
+        self.wait_up_to(Duration::from_secs(20), what, condition)
+    }
+
+    /// As [`Driver::wait_for`], for at most `limit`.
+    pub fn wait_up_to(&self, limit: Duration, what: &str, condition: &str) -> Duration {
         let script = format!(
             "const done = arguments[0];
             const holds = () => {{ {condition} }};
@@ -96,15 +94,19 @@ impl Driver {
             watch = new MutationObserver(check);
             watch.observe(document, {{ subtree: true, childList: true, attributes: true, characterData: true }});
             ticks = setInterval(check, 100);
-            end = setTimeout(() => stop(null), 20000);
-            check();"
+            end = setTimeout(() => stop(null), {});
+            check();",
+            limit.as_millis()
         );
         let took = self
             .post("/execute/async", &json!({"script": script, "args": []}))
             .unwrap_or_else(|error| panic!("waiting for {what} failed: {error}"));
         match took.as_f64() {
             Some(millis) => Duration::from_secs_f64(millis / 1e3),
-            None => panic!("{what} did not come in 20 s; the window shows:\n{}", self.text()),
+            None => panic!(
+                "{what} did not come in {limit:?}; the window shows:\n{}",
+                self.text()
+            ),
         }
     }
 
@@ -166,7 +168,6 @@ impl By<'_> {
     /// An expression that yields the element or null.
     fn script(&self) -> String {
         match self {
-            By::TestId(id) => format!("document.querySelector({})", json!(format!("[data-testid=\"{id}\"]"))),
             By::Css(selector) => format!("document.querySelector({})", json!(selector)),
             By::Named(name) => format!(
                 "([...document.querySelectorAll('button, a, [role=button], [role=tab], [role=menuitem]')].find(
@@ -179,7 +180,6 @@ impl By<'_> {
 
     fn shown(&self) -> String {
         match self {
-            By::TestId(id) => format!("element with data-testid {id:?}"),
             By::Named(name) => format!("button or link named {name:?}"),
             By::Css(selector) => format!("element {selector}"),
         }

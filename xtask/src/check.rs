@@ -60,10 +60,11 @@ pub fn test() -> Result<()> {
         project.cargo().arg("test").args(features).arg("--doc"),
     );
     // `cargo test` has just built casementctl, which the browser tests drive.
+    // Without `npm run e2e`, which would build the user interface again and with it the window.
     let mut browser = project.npm();
-    browser
-        .args(["run", "e2e"])
-        .env("CASEMENTCTL", project.debug_binary("casementctl"));
+    browser.args(["exec", "--", "vitest", "run", "--config", "e2e/vitest.config.ts"]);
+    browser.env("CASEMENTCTL", project.debug_binary("casementctl"));
+    browser.envs(system::chromium().map(|file| ("CHROMIUM", file)));
     checks.run("browser tests", &[Part::BrowserTest], &mut browser);
     let window = ["--test", "window", "--", "--nocapture"];
     checks.run(

@@ -3,6 +3,7 @@
 //! A need is probed by what it brings (a program, a library), not by a package's name, so that a machine
 //! set up another way is taken as it is.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -109,9 +110,11 @@ const DBUS: Need = Need {
     brew: &[],
 };
 
+const CHROMIUM_NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
+
 const CHROMIUM: Need = Need {
     what: "Chromium",
-    probe: Probe::Program(&["chromium", "chromium-browser", "google-chrome"]),
+    probe: Probe::Program(CHROMIUM_NAMES),
     apt: &["chromium"],
     dnf: &["chromium"],
     pacman: &["chromium"],
@@ -168,6 +171,11 @@ const BROWSER_TEST: &[&Need] = &[&CHROMIUM, &FONTS];
 
 /// What the mail tests talk to.
 const MAIL_TEST: &[&Need] = &[&POSTFIX, &DOVECOT, &OPENSSL];
+
+/// The browser for the browser tests, where there is one.
+pub fn chromium() -> Option<PathBuf> {
+    CHROMIUM_NAMES.iter().find_map(|name| host::program(name))
+}
 
 /// A part of the work, with needs of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

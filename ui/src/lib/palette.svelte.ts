@@ -38,3 +38,23 @@ export const palette = {
     };
   },
 };
+
+/** Letters as they are compared: without case and without accents, so that `muller` finds Müller. */
+function plain(text: string): string {
+  return text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+}
+
+/**
+ * Returns how well words fit what was typed, 0 for not at all; the first word is the label.
+ *
+ * Every part that was typed must stand at the beginning of some word.
+ */
+export function matchScore(typed: string, words: readonly string[]): number {
+  const parts = plain(typed).split(/\s+/).filter((part) => part !== "");
+  if (parts.length === 0) return 1;
+  const label = plain(words[0] ?? "");
+  if (label.startsWith(parts.join(" "))) return 1;
+  const starts = (text: string) => (part: string) => plain(text).split(/[\s\-–/]+/).some((word) => word.startsWith(part));
+  if (parts.every(starts(label))) return 0.8;
+  return parts.every(starts(words.join(" "))) ? 0.4 : 0;
+}

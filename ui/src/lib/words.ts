@@ -47,6 +47,43 @@ export const CLASS_WORDS = {
   unknown: "unknown",
 } satisfies Record<HitClass, string>;
 
+const REASON_WORDS: Record<string, string> = {
+  apple_mpp: "Apple’s mail privacy fetches every picture, looked at or not",
+  apple_background: "Apple’s background sync, before anyone looks",
+  gmail_prefetch: "Gmail’s prefetcher, before anyone looks",
+  says_prefetch: "the request says of itself that it is a prefetch",
+  named_proxy: "a mail service’s image proxy, which fetches when someone looks",
+  proxy_too_fast: "an image proxy, but faster than anyone can look",
+  no_ua: "the request does not say what sent it",
+  head: "it asked for the headers only",
+  named_scanner: "the program names itself as a scanner",
+  impossible_ua: "it claims to be a browser that never was",
+  named_bot: "the program names itself as a bot",
+  names_its_owner: "it names its operator, as crawlers do",
+  named_library: "a programming library",
+  mail_client: "a mail program",
+  browser: "a browser",
+  apple_app: "an app on a Mac or an iPhone",
+  unrecognised: "nothing is known of this program",
+};
+
+/** Why a fetch was judged as it was; a rule that this window does not know is shown by its name. */
+export function reasonWords(reason: string): string {
+  return REASON_WORDS[reason] ?? reason.replaceAll("_", " ");
+}
+
+const SKIP_WORDS: Record<string, string> = {
+  unsubscribed: "had unsubscribed",
+  suppressed: "mail to the address is stopped",
+  erased: "was erased",
+  render_failed: "the mail could not be made for them",
+};
+
+/** Why somebody of the audience got no mail. */
+export function skipWords(reason: string): string {
+  return SKIP_WORDS[reason] ?? reason.replaceAll("_", " ");
+}
+
 export const MESSAGE_WORDS = {
   planned: "planned",
   queued: "waiting",

@@ -1,10 +1,12 @@
 //! The feed of what happened.
 
 use super::engine::Engine;
-use crate::api::{ActivityList, ActivityListResponse, Code, Error, Result};
+use crate::api::{ActivityList, ActivityListResponse, Result};
+use crate::store::activity;
 use std::sync::Arc;
 
-/// Not built yet.
-pub fn list(_engine: &Arc<Engine>, _request: ActivityList) -> Result<ActivityListResponse> {
-    Err(Error::new(Code::Internal, "not built yet"))
+/// Returns a page of the feed, newest first.
+pub fn list(engine: &Arc<Engine>, request: ActivityList) -> Result<ActivityListResponse> {
+    let rows = engine.read(|conn| Ok(activity::page(conn, &request)?))?;
+    Ok(ActivityListResponse { rows })
 }

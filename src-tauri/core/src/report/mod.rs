@@ -1,5 +1,10 @@
-//! Numbers from counts: rates with their range, series, words for what happened, and files of them.
+//! Numbers from counts: rates with their range, series over time, words for what happened, and files of them.
 //!
-//! Pure but for what `app::report` writes: knows no database and no clock. Start at [`rate`].
+//! Pure: knows no database, no file and no clock. Start at [`rate`].
 
+pub mod csv;
+pub mod page;
 pub mod rate;
+pub mod series;
+pub mod timeline;
+pub mod words;

@@ -72,5 +72,7 @@ pub fn check(conn: &Conn) -> Result<(Vec<String>, Vec<String>)> {
         }
     }
     checked.push(format!("{} rules of the ledger", LEDGER.len()));
+    breaches.extend(super::report::invariants(conn)?);
+    checked.push("the rollups of every message and hour".into());
     Ok((checked, breaches))
 }

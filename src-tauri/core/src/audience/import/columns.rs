@@ -2,6 +2,7 @@
 
 use super::Row;
 use crate::domain::contact::{AddressError, EmailAddress, Person, PersonError};
+use crate::render::personalise::field_name;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Headers of address columns, in the form of [`words`].
@@ -441,35 +442,6 @@ fn enumerate(headers: &[String]) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
-}
-
-/// Returns the name under which a column is reached as a merge field: `Company name` → `company_name`.
-///
-/// Lower case; every run of anything but letters and digits becomes one `_`; none at either end.
-fn field_name(header: &str) -> String {
-    // Reserved in MiniJinja's expressions: such a name could never be reached.
-    const KEYWORDS: [&str; 10] = [
-        "and", "else", "false", "if", "in", "is", "none", "not", "or", "true",
-    ];
-    let mut name = String::with_capacity(header.len());
-    for letter in header.chars().flat_map(char::to_lowercase) {
-        if letter.is_alphabetic() || letter.is_ascii_digit() {
-            name.push(letter);
-        } else if !name.is_empty() && !name.ends_with('_') {
-            name.push('_');
-        }
-    }
-    name.truncate(name.trim_end_matches('_').len());
-    if name.is_empty() {
-        name.push_str("field");
-    }
-    if name.starts_with(|letter: char| letter.is_ascii_digit()) {
-        name.insert(0, '_');
-    }
-    if KEYWORDS.contains(&name.as_str()) {
-        name.push('_');
-    }
-    name
 }
 
 #[cfg(test)]

@@ -184,6 +184,8 @@ CREATE INDEX message_by_state  ON message (campaign_id, state, tracking, signal,
 CREATE INDEX message_by_email  ON message (campaign_id, email);
 CREATE INDEX message_by_contact ON message (contact_id, accepted_at);
 CREATE INDEX message_by_address ON message (address_hash);
+CREATE INDEX message_opted_out   ON message (campaign_id) WHERE opted_out_at IS NOT NULL;
+CREATE INDEX message_unsubscribed ON message (campaign_id) WHERE unsubscribed_at IS NOT NULL;
 
 -- What the mail server said and what was decided, for the timeline; hits stand in `hit`.
 CREATE TABLE message_event (
