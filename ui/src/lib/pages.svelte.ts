@@ -25,6 +25,7 @@ export class Pages<Row> {
   readonly #wanted = new Set<number>();
   #sight: [number, number] = [0, 0];
   #generation = 0;
+  #isStale = false;
 
   constructor(fetch: (offset: number, limit: number) => Promise<PageOf<Row>>) {
     this.#fetch = fetch;
@@ -40,19 +41,21 @@ export class Pages<Row> {
     }
   };
 
-  /** Fetches again: `keep` what is shown until the answers come, or start anew for another question. */
+  /**
+   * Fetches the pages in sight again: `keep` shows what there is until the answers come, `anew` is another
+   * question. Changes that come while answers are on the way lead to one more fetch after them: dropping the
+   * answers instead would leave a table unchanged for as long as changes keep coming.
+   */
   refetch(how: "keep" | "anew"): void {
+    if (how === "keep" && this.#wanted.size > 0) {
+      this.#isStale = true;
+      return;
+    }
+    this.#isStale = false;
     this.#generation += 1;
     this.#wanted.clear();
     const [first, last] = how === "anew" ? [0, 0] : this.#sight;
-    if (how === "keep") {
-      const kept = new Map<number, Row[]>();
-      for (let page = first; page <= last; page += 1) {
-        const rows = untrack(() => this.#pages).get(page);
-        if (rows !== undefined) kept.set(page, rows);
-      }
-      this.#pages = kept;
-    }
+    if (how === "keep") this.#pages = new Map([...untrack(() => this.#pages)].filter(([page]) => page >= first && page <= last));
     for (let page = first; page <= last; page += 1) void this.#load(page, how === "anew");
   }
 
@@ -63,23 +66,30 @@ export class Pages<Row> {
     try {
       const { total, rows } = await this.#fetch(page * PAGE, PAGE);
       if (generation !== this.#generation) return;
-      const pages = isAnew ? new Map<number, Row[]>() : new Map(this.#pages);
-      pages.set(page, rows);
-      for (const old of pages.keys()) {
-        if (pages.size <= MAX_PAGES) break;
-        if (old < this.#sight[0] || old > this.#sight[1]) pages.delete(old);
-      }
-      this.#pages = pages;
+      this.#pages = this.#with(page, rows, isAnew ? new Map() : this.#pages);
       this.total = total;
       this.error = undefined;
     } catch (thrown) {
       if (generation === this.#generation) this.error = CallError.from(thrown);
     } finally {
-      if (generation === this.#generation) {
-        this.#wanted.delete(page);
-        this.isLoading = false;
-      }
+      if (generation === this.#generation) this.#arrived(page);
     }
+  }
+
+  #arrived(page: number): void {
+    this.#wanted.delete(page);
+    this.isLoading = false;
+    if (this.#wanted.size === 0 && this.#isStale) this.refetch("keep");
+  }
+
+  /** The pages with one more, without the oldest out of sight where there would be too many. */
+  #with(page: number, rows: Row[], pages: ReadonlyMap<number, Row[]>): Map<number, Row[]> {
+    const next = new Map(pages).set(page, rows);
+    for (const old of next.keys()) {
+      if (next.size <= MAX_PAGES) break;
+      if (old < this.#sight[0] || old > this.#sight[1]) next.delete(old);
+    }
+    return next;
   }
 }
 
