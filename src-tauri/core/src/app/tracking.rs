@@ -567,3 +567,8 @@ fn view(conn: &Conn, token: &Token) -> store::Result<(View, Option<Reader>)> {
     };
     Ok((view, Some(reader)))
 }
+
+
+#[cfg(test)]
+#[path = "tracking_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@
 
 pub mod body;
 pub mod gate;
+mod order;
 pub mod pages;
 mod reply;
 pub mod routes;

@@ -1,15 +1,15 @@
 //! tiny_http on loopback: the only file that names it.
 //!
 //! Each entrance has its own port and two threads. One takes requests, reads what they ask and hands it to the
-//! ports of [`Site`]; the other writes answers, in the order in which they became ready. The database's
-//! writer never touches a reader's connection, since tiny_http holds back the second answer of a connection
-//! until the first is written: answering there could bring it to a stand.
+//! ports of [`Site`]; the other writes answers whose turn has come (`order`). The database's writer never
+//! touches a reader's connection, which could bring it to a stand.
 //!
 //! tiny_http has no limits of its own, which is why `gate` lets nothing but this computer in. The traps that
 //! remain (bodies that are announced and not sent) are handled in `refuse`.
 
 use super::body::{self, MAX_BODY, Posted};
 use super::gate::Bind;
+use super::order::{Order, Place};
 use super::pages::View;
 use super::reply::Reply;
 use super::routes::{Route, route};
@@ -17,9 +17,9 @@ use super::{Door, Hit, MAX_HEADER, Outcome, Site};
 use std::io::{Cursor, Read};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ const STOP_WAIT: Duration = Duration::from_secs(5);
 pub struct Listening {
     addr: SocketAddr,
     server: Arc<tiny_http::Server>,
-    in_hand: Arc<InHand>,
+    order: Arc<Order<Answer>>,
     receiver: Option<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -80,15 +80,17 @@ pub fn listen(bind: Bind, door: Door, site: Arc<Site>) -> Result<Listening, List
     let server =
         tiny_http::Server::from_listener(socket, None).map_err(|error| refused(error.to_string()))?;
     let server = Arc::new(server);
-    let in_hand = Arc::<InHand>::default();
-    let (answers, ready) = channel();
-    let writer = spawn(&format!("casement-answer-{}", addr.port()), move || write(&ready))
-        .map_err(|error| refused(error.to_string()))?;
+    let (order, ready) = Order::new();
+    let order = Arc::new(order);
+    let writer = spawn(&format!("casement-answer-{}", addr.port()), {
+        let order = order.clone();
+        move || write(&ready, &order)
+    })
+    .map_err(|error| refused(error.to_string()))?;
     let desk = Desk {
         door,
         site,
-        answers,
-        in_hand: in_hand.clone(),
+        order: order.clone(),
         slow: Arc::default(),
     };
     let receiver = spawn(&format!("casement-receive-{}", addr.port()), {
@@ -99,7 +101,7 @@ pub fn listen(bind: Bind, door: Door, site: Arc<Site>) -> Result<Listening, List
     Ok(Listening {
         addr,
         server,
-        in_hand,
+        order,
         receiver: Some(receiver),
         writer: Some(writer),
     })
@@ -117,14 +119,14 @@ impl Listening {
 
     /// Takes no more requests, writes the answers in hand, and gives the port back.
     pub fn stop(mut self) {
-        self.in_hand.close();
+        self.order.close();
         self.server.unblock();
         if let Some(receiver) = self.receiver.take() {
             // Its panics are caught where they happen.
             let _ = receiver.join();
         }
         // The writer ends with the last answer; a reader who does not take it is not waited for any longer.
-        if self.in_hand.wait_empty(STOP_WAIT)
+        if self.order.finish(STOP_WAIT)
             && let Some(writer) = self.writer.take()
         {
             let _ = writer.join();
@@ -144,65 +146,11 @@ fn wait_free(addr: SocketAddr) {
     }
 }
 
-/// Counts requests that are not answered yet.
-#[derive(Default)]
-struct InHand {
-    state: Mutex<InHandState>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct InHandState {
-    n: usize,
-    closed: bool,
-}
-
-impl InHand {
-    fn lock(&self) -> MutexGuard<'_, InHandState> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// Takes a place; waits for one while all are taken.
-    fn take(self: &Arc<Self>) -> Ticket {
-        let mut state = self.lock();
-        while state.n >= IN_HAND && !state.closed {
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-        }
-        state.n += 1;
-        Ticket(self.clone())
-    }
-
-    fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits until nothing is in hand; tells whether that came true in time.
-    fn wait_empty(&self, limit: Duration) -> bool {
-        let (state, _) = self
-            .changed
-            .wait_timeout_while(self.lock(), limit, |state| state.n > 0)
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        state.n == 0
-    }
-}
-
-struct Ticket(Arc<InHand>);
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.0.lock().n -= 1;
-        self.0.changed.notify_all();
-    }
-}
-
 /// A request that waits for its answer. Dropped without one, it is answered with 503.
 struct Pending {
-    request: Option<(tiny_http::Request, Ticket)>,
-    answers: Sender<Answer>,
+    request: Option<tiny_http::Request>,
+    place: Place,
+    order: Arc<Order<Answer>>,
     /// What a reader gets where nobody answers: the picture, or the page.
     otherwise: fn() -> Reply,
 }
@@ -210,7 +158,6 @@ struct Pending {
 struct Answer {
     request: tiny_http::Request,
     reply: Reply,
-    _ticket: Ticket,
 }
 
 impl Pending {
@@ -219,13 +166,16 @@ impl Pending {
     }
 
     fn send(&mut self, reply: Reply) {
-        if let Some((request, ticket)) = self.request.take() {
-            // The writer is gone only after a stop that waited in vain; the request then ends with it.
-            let _ = self.answers.send(Answer {
-                request,
-                reply,
-                _ticket: ticket,
-            });
+        if let Some(request) = self.request.take() {
+            self.order.ready(self.place, Answer { request, reply });
+        }
+    }
+
+    /// Answers by other means than the writing thread.
+    fn apart(mut self, answer: impl FnOnce(tiny_http::Request)) {
+        if let Some(request) = self.request.take() {
+            answer(request);
+            self.order.leave(self.place);
         }
     }
 }
@@ -237,19 +187,15 @@ impl Drop for Pending {
     }
 }
 
-fn write(ready: &Receiver<Answer>) {
-    while let Ok(answer) = ready.recv() {
-        let Answer {
-            request,
-            reply,
-            _ticket,
-        } = answer;
+fn write(ready: &Receiver<Answer>, order: &Order<Answer>) {
+    while let Ok(Answer { request, reply }) = ready.recv() {
         let done = catch_unwind(AssertUnwindSafe(|| request.respond(into_response(reply))));
         match done {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(%error, "an answer could not be written"),
             Err(_) => tracing::error!("writing an answer panicked"),
         }
+        order.written();
     }
 }
 
@@ -274,18 +220,21 @@ fn into_response(reply: Reply) -> tiny_http::Response<Cursor<Vec<u8>>> {
 struct Desk {
     door: Door,
     site: Arc<Site>,
-    answers: Sender<Answer>,
-    in_hand: Arc<InHand>,
+    order: Arc<Order<Answer>>,
     slow: Arc<AtomicUsize>,
 }
 
 fn receive(server: &tiny_http::Server, desk: &Desk) {
     loop {
-        let ticket = desk.in_hand.take();
-        let request = match server.recv() {
-            Ok(request) => request,
+        desk.order.wait_for_room(IN_HAND);
+        match server.recv() {
+            Ok(request) => {
+                if catch_unwind(AssertUnwindSafe(|| desk.handle(request))).is_err() {
+                    tracing::error!("reading a request panicked; its sender was asked to try again");
+                }
+            }
             Err(error) => {
-                if !desk.in_hand.lock().closed {
+                if !desk.order.is_closed() {
                     // tiny_http ends for good at its first failed accept.
                     tracing::error!(%error, "an entrance has failed");
                     (desk.site.failed)(format!(
@@ -294,15 +243,12 @@ fn receive(server: &tiny_http::Server, desk: &Desk) {
                 }
                 return;
             }
-        };
-        if catch_unwind(AssertUnwindSafe(|| desk.handle(request, ticket))).is_err() {
-            tracing::error!("reading a request panicked; its sender got no answer");
         }
     }
 }
 
 impl Desk {
-    fn handle(&self, request: tiny_http::Request, ticket: Ticket) {
+    fn handle(&self, request: tiny_http::Request) {
         let asked = route(request.method().as_str(), request.url());
         let otherwise: fn() -> Reply = match asked {
             Route::Pixel(..) => Reply::pixel_unavailable,
@@ -310,8 +256,10 @@ impl Desk {
         };
         let body = Announced::of(&request);
         let pending = Pending {
-            request: Some((request, ticket)),
-            answers: self.answers.clone(),
+            // The peer's address names the connection; only Unix sockets, which are never bound, have none.
+            place: self.order.enter(request.remote_addr().copied().unwrap_or(NOBODY)),
+            request: Some(request),
+            order: self.order.clone(),
             otherwise,
         };
         match (asked, body) {
@@ -336,7 +284,7 @@ impl Desk {
     fn read(&self, pending: Pending, asked: Route) {
         match asked {
             Route::Pixel(token, method) => {
-                let Some((request, _)) = &pending.request else {
+                let Some(request) = &pending.request else {
                     return;
                 };
                 let hit = Hit {
@@ -382,7 +330,7 @@ impl Desk {
 
     /// Reads what was posted and does it.
     fn act(&self, mut pending: Pending, token: crate::tracking::token::Token) {
-        let Some((request, _)) = &mut pending.request else {
+        let Some(request) = &mut pending.request else {
             return;
         };
         let kind = values(request, "Content-Type")
@@ -450,27 +398,25 @@ impl Desk {
             return abandon(pending, reply);
         }
         // Dropping the request reads the rest of its body: not here, where others wait.
-        self.apart(pending, move |_, mut pending| {
-            if let Some((request, _ticket)) = pending.request.take() {
+        self.apart(pending, move |_, pending| {
+            pending.apart(|request| {
                 if let Err(error) = request.respond(into_response(reply)) {
                     tracing::debug!(%error, "a refusal could not be written");
                 }
-            }
+            });
         });
     }
 }
 
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 const NO_BODY: &str = "This address takes no body.\n";
 
 /// Answers and lets go of the connection without reading on.
 ///
 /// tiny_http can neither close a connection nor skip a body, and allocates what was announced; so the
 /// connection is leaked on purpose: a thread and two descriptors, against the end of the process.
-fn abandon(mut pending: Pending, reply: Reply) {
-    if let Some((request, _ticket)) = pending.request.take() {
-        let stream = request.upgrade("close", into_response(reply));
-        std::mem::forget(stream);
-    }
+fn abandon(pending: Pending, reply: Reply) {
+    pending.apart(|request| std::mem::forget(request.upgrade("close", into_response(reply))));
 }
 
 /// What a request says of its body.
