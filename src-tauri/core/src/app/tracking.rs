@@ -568,7 +568,5 @@ fn view(conn: &Conn, token: &Token) -> store::Result<(View, Option<Reader>)> {
     Ok((view, Some(reader)))
 }
 
-
 #[cfg(test)]
-#[path = "tracking_tests.rs"]
 mod tests;
