@@ -119,7 +119,9 @@ pub fn erase(conn: &Conn, id: ContactId) -> Result<bool> {
             OR message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
         // Servers like to repeat the address in their answer.
         "UPDATE message_event SET reply = '' WHERE message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
-        "UPDATE message SET state = 'cancelled', skip_reason = 'erased', next_attempt_at = NULL
+        // A plan is skipped, a queue is left: the states' legal ways out.
+        "UPDATE message
+         SET state = iif(state = 'planned', 'skipped', 'cancelled'), skip_reason = 'erased', next_attempt_at = NULL
          WHERE contact_id = ?1 AND state IN ('planned', 'queued', 'deferred')",
         "UPDATE message
          SET contact_id = NULL, email = '', reply = '', pixel_token = NULL, tracking = 'none',
@@ -192,14 +194,18 @@ mod tests {
             ids.push(contact::add(&conn, &person, &adding).unwrap().unwrap());
         }
         conn.execute_batch(
-            "INSERT INTO campaign (id, name, document, created_at, updated_at, launched_at)
-             VALUES (1, 'Spring', '{}', 0, 0, 5);
+            "INSERT INTO campaign (id, name, document, created_at, updated_at, launched_at, state, opens_from, opens_until)
+             VALUES (1, 'Spring', '{}', 0, 0, 5, 'running', 5, 9000000),
+                    (2, 'Plan', '{}', 0, 0, NULL, 'prepared', NULL, NULL),
+                    (3, 'Summer', '{}', 0, 0, 5, 'running', 5, 9000000);
+             INSERT INTO message (id, campaign_id, contact_id, email, address_hash, state, tracking, preference_token)
+             VALUES (4, 2, 1, 'ana@example.org', x'01', 'planned', 'personal', x'a4');
              INSERT INTO message (id, campaign_id, contact_id, email, address_hash, state, tracking, pixel_token,
-               preference_token, reply, signal, first_open_at, looks, hits)
+               preference_token, reply, signal, first_open_at, looks, hits, accepted_at)
              VALUES (1, 1, 1, 'ana@example.org', x'01', 'accepted', 'personal', x'aa', x'a1', '250 <ana@example.org> ok',
-                     'human', 7200000, 1, 2),
-                    (2, 1, 1, 'ana@example.org', x'01', 'queued', 'personal', x'ab', x'a2', '', 'no_signal', NULL, 0, 0),
-                    (3, 1, 2, 'bo@example.org', x'02', 'accepted', 'personal', x'ac', x'a3', '', 'human', 7200001, 1, 1);
+                     'human', 7200000, 1, 2, 6),
+                    (2, 3, 1, 'ana@example.org', x'01', 'queued', 'personal', x'ab', x'a2', '', 'no_signal', NULL, 0, 0, NULL),
+                    (3, 1, 2, 'bo@example.org', x'02', 'accepted', 'personal', x'ac', x'a3', '', 'human', 7200001, 1, 1, 6);
              INSERT INTO hit (message_id, at, class, reason, rule_version, user_agent, client_hash, new_look)
              VALUES (1, 7200000, 'human_direct', 'browser', 1, 'Firefox', x'01', 1),
                     (1, 7200500, 'human_direct', 'browser', 1, 'Firefox', x'01', 0),
@@ -284,6 +290,15 @@ mod tests {
             "mail that has not left never will"
         );
         assert!(!erase(&conn, ana).unwrap(), "there is nobody left to erase");
+    }
+
+    #[test]
+    fn an_erasure_leaves_every_rule_of_the_workspace_as_it_was() {
+        let (conn, ana) = workspace();
+        let breaches = |conn: &Conn| crate::store::check::check(conn).unwrap().1;
+        assert_eq!(breaches(&conn), [""; 0]);
+        erase(&conn, ana).unwrap();
+        assert_eq!(breaches(&conn), [""; 0]);
     }
 
     #[test]

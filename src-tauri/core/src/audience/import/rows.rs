@@ -292,7 +292,9 @@ fn start_of(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Vec<Result<(u64, Vec<String>), (u64, RowProblem)>> {
+    type Read = Result<(u64, Vec<String>), (u64, RowProblem)>;
+
+    fn read(text: &str) -> Vec<Read> {
         let mut rows = Rows::new(text.as_bytes(), b',', b'\n');
         let mut out = Vec::new();
         while let Some(row) = rows.next_row().unwrap() {
@@ -307,7 +309,7 @@ mod tests {
         out
     }
 
-    fn good(line: u64, cells: &[&str]) -> Result<(u64, Vec<String>), (u64, RowProblem)> {
+    fn good(line: u64, cells: &[&str]) -> Read {
         Ok((line, cells.iter().map(|cell| cell.to_string()).collect()))
     }
 
