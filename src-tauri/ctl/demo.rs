@@ -89,8 +89,8 @@ fn play(
         }
         Ok(())
     })?;
-    let report = report(engine, campaign)?;
     let requests = rehearsal.end()?;
+    let report = report(engine, campaign)?;
     if let Some(dir) = place.kept() {
         log(&dir.join("requests.jsonl"), &requests)?;
     }

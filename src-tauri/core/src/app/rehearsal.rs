@@ -204,7 +204,7 @@ impl<'a> Rehearsal<'a> {
             engine,
             SettingsUpdate {
                 unknown_policy: Some(UnknownPolicy::None),
-                postal_address: Some("Riverside Rowing Club\n12 Boathouse Lane, Exampleton".into()),
+                postal_address: Some("12 Boathouse Lane\nExampleton".into()),
                 organisation: Some("Riverside Rowing Club".into()),
                 zone: None,
                 theme: None,
@@ -474,7 +474,7 @@ impl<'a> Rehearsal<'a> {
         if let Some(url) = preference {
             let body = match dice.below(100) {
                 0..2 => "action=stop_tracking",
-                2 => "List-Unsubscribe=One-Click",
+                2..4 => "List-Unsubscribe=One-Click",
                 _ => return,
             };
             let reader = readers::reader(ReaderClient::Iphone);
