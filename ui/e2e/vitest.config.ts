@@ -4,8 +4,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    root: fileURLToPath(new URL(".", import.meta.url)),
-    include: ["**/*.e2e.ts"],
+    root: fileURLToPath(new URL("..", import.meta.url)),
+    include: ["e2e/**/*.e2e.ts"],
     environment: "node",
     testTimeout: 60_000,
     hookTimeout: 90_000,
