@@ -558,7 +558,7 @@ struct Act {
 }
 
 /// The name of the rehearsal's account.
-pub const ACCOUNT: &str = "Practice outbox";
+pub const ACCOUNT: &str = "Rowing club, practice";
 
 /// Returns the web link of a `List-Unsubscribe` field (RFC 2369 §3.2).
 fn web_link(field: &str) -> Option<String> {

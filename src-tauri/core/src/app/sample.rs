@@ -88,7 +88,7 @@ fn play(stage: &Arc<Engine>, clock: &ManualClock, scratch: &Path, progress: &Pro
         people: PEOPLE,
         seed: 7,
         sample: true,
-        list: "Members".into(),
+        list: "Rowing club members".into(),
     };
     let mut club = Rehearsal::begin(stage, clock, script, scratch)?;
     progress.step(10, Some(100))?;

@@ -111,12 +111,14 @@ pub fn campaign_counter(conn: &Conn, campaign: CampaignId, name: &str) -> Result
     Ok(())
 }
 
-/// `hour` counts from 1970-01-01T00:00:00Z.
+const HOUR_MS: i64 = 3_600_000;
+
+/// `hour` is the hour's first instant, in milliseconds as every time in the database.
 fn hourly(conn: &Conn, campaign: CampaignId, at: Instant, class: &str) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO hourly (campaign_id, hour, class, n) VALUES (?1, ?2, ?3, 1)
          ON CONFLICT (campaign_id, hour, class) DO UPDATE SET n = n + 1",
     )?
-    .execute((campaign.0, to_millis(at).div_euclid(3_600_000), class))?;
+    .execute((campaign.0, to_millis(at).div_euclid(HOUR_MS) * HOUR_MS, class))?;
     Ok(())
 }

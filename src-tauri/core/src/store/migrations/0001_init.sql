@@ -218,7 +218,7 @@ CREATE TABLE hit (
 CREATE INDEX hit_by_message ON hit (message_id, at);
 CREATE INDEX hit_by_client ON hit (message_id, client_hash, at);
 
--- Hourly counts by campaign and class. Class `first_open` counts messages at their first human look,
+-- Counts by campaign, hour (its first instant) and class. Class `first_open` counts messages at their first human look,
 -- `outside` what fell outside the window, `shared:CLASS` loads of the shared pixel.
 CREATE TABLE hourly (
   campaign_id INTEGER NOT NULL REFERENCES campaign (id) ON DELETE CASCADE,

@@ -331,10 +331,7 @@ fn a_shared_pixel_keeps_an_hour_and_a_class() {
         desk.texts("SELECT class || ' ' || n FROM hourly ORDER BY class"),
         ["shared:human_proxy 2", "shared:machine_prefetch 1"]
     );
-    assert_eq!(
-        desk.number("SELECT hour FROM hourly LIMIT 1"),
-        1_775_030_400 / 3600
-    );
+    assert_eq!(desk.number("SELECT hour FROM hourly LIMIT 1"), 1_775_030_400_000);
     assert_eq!(
         desk.number(HITS) + desk.number("SELECT count(*) FROM activity"),
         0
