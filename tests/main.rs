@@ -2,6 +2,8 @@
 //!
 //! - `architecture`: the rules of `docs/architecture.md`.
 //! - `bindings`: the TypeScript that the window compiles against is made from the command table.
+//! - `docs`: the tests that the documents name exist.
 
 mod architecture;
 mod bindings;
+mod docs;
