@@ -243,3 +243,17 @@ pub fn note_mpp(conn: &Conn, contact: ContactId, at: Instant) -> Result<()> {
         .execute((contact.0, to_millis(at)))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::testing;
+
+    #[test]
+    fn a_token_is_found_by_an_index() {
+        let conn = testing::memory();
+        let plan = testing::plan(&conn, FIND_MESSAGE, &[&[0_u8; 16]]);
+        assert!(plan.contains("SEARCH m USING INDEX"), "{plan}");
+        assert!(!plan.contains("SCAN"), "nothing is read to its end: {plan}");
+    }
+}

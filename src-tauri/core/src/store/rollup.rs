@@ -3,7 +3,7 @@
 //!
 //! Invariants that `verify` can check, for every message: `hits` and `machine_hits` are the numbers of its rows
 //! in `hit`, `looks` those with `new_look` and a human class, `first_open_at` the earliest human one; and
-//! `early`, `late` and `over_cap` of a campaign's messages add up to its counters, less those of erased people.
+//! `early`, `late` and `over_cap` of a campaign's messages add up to its counters.
 
 use super::{Conn, Result};
 use crate::clock::{Instant, to_millis};

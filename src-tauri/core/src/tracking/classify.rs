@@ -78,7 +78,7 @@ pub fn classify(facts: &Facts) -> Verdict {
         (HitClass::Library, "named_library")
     } else if agent.has_contact || is_compatible_with_nothing(&agent) {
         (HitClass::Bot, "names_its_owner")
-    } else if agent.has_engine() {
+    } else if agent.has_engine() || is_small_browser(&agent) {
         (HitClass::HumanDirect, "browser")
     } else if agent.has_word(&["cfnetwork"]) {
         // An app on a Mac or an iPhone that loads pictures by the system's own means.
@@ -169,6 +169,24 @@ fn is_scanner(agent: &Agent) -> bool {
         "amavis",
         "urldefense",
         "vulnerability",
+        "sucuri",
+        "sitelock",
+        "tenable",
+        "skipfish",
+        "dirbuster",
+        "gobuster",
+        "feroxbuster",
+        "ffuf",
+        "wfuzz",
+        "w3af",
+        "rapid7",
+        "zmeu",
+        "jorgee",
+        "l9tcpid",
+        "l9explore",
+        "webinspect",
+        "ssldetector",
+        "mailscanner",
     ];
     const BEGINNINGS: &[&str] = &[
         "netcraft",
@@ -189,6 +207,8 @@ fn is_scanner(agent: &Agent) -> bool {
         "microsoft exchange/",
         "security audit",
         "security assessment",
+        "web reputation",
+        "safe links",
     ];
     // Names of vendors that make browsers too: only where nothing can draw a page.
     const VENDORS: &[&str] = &[
@@ -218,6 +238,9 @@ fn is_scanner(agent: &Agent) -> bool {
         "spam",
         "phishing",
         "security",
+        "webroot",
+        "cyren",
+        "sonicwall",
     ];
     agent.has_word(WORDS)
         || agent.has_beginning(BEGINNINGS)
@@ -269,6 +292,19 @@ fn is_bot(agent: &Agent) -> bool {
         "proxy",
         "downloader",
         "parser",
+        "pinger",
+        "externalagent",
+        "extractor",
+        "collector",
+        "analyzer",
+        "verification",
+        "verifier",
+        "screenshot",
+        "thumbnail",
+        "tester",
+        "walker",
+        "sniffer",
+        "synthetics",
     ];
     const NOT_BOTS: &[&str] = &["cubot"];
     const WORDS: &[&str] = &[
@@ -304,6 +340,20 @@ fn is_bot(agent: &Agent) -> bool {
         "gtmetrix",
         "prerender",
         "bytespider",
+        "tumblr",
+        "zabbix",
+        "nagios",
+        "site24x7",
+        "onebox",
+        "chatgpt",
+        "openai",
+        "anthropic",
+        "perplexity",
+        "qwantify",
+        "mastodon",
+        "pleroma",
+        "seo",
+        "wordpress",
     ];
     const PHRASES: &[&str] = &[
         "read-aloud",
@@ -379,6 +429,13 @@ fn is_mail_client(agent: &Agent) -> bool {
         "zimbra",
         "interlink",
         "notes",
+        "boxer",
+        "typeapp",
+        "edison",
+        "balsa",
+        "roundcube",
+        "kopano",
+        "sogo",
     ];
     const NOT_CLIENTS: &[&str] = &["mailto", "javamail", "mailgun", "mailjet", "sendmail", "mailhog"];
     if agent.has_word(&["discovery", "javamail", "phpmailer"]) {
@@ -481,6 +538,12 @@ fn is_library(agent: &Agent) -> bool {
         "mono",
         "dotnet",
         "swift",
+        "luasocket",
+        "mojolicious",
+        "manticore",
+        "eventmachine",
+        "pear",
+        "crystal",
     ];
     const BEGINNINGS: &[&str] = &[
         "python",
@@ -509,6 +572,12 @@ fn is_library(agent: &Agent) -> bool {
         .is_some_and(|product| is_name(&product.name));
     let any = agent.products.iter().any(|product| is_name(&product.name));
     first || !agent.has_engine() && (any || agent.has_phrase(&["indy library", "uri client"]))
+}
+
+/// Browsers of phones and set-top boxes that do not name their engine.
+fn is_small_browser(agent: &Agent) -> bool {
+    agent.has_word(&["netfront", "obigo", "teleca", "midp", "blackberry", "dillo"])
+        || agent.has_ending(&["browser"], &[])
 }
 
 /// `compatible;` in a comment names a real browser, or it is a crawler's mask.

@@ -90,6 +90,12 @@ impl Desk {
         self.bench.engine.db.write(Priority::Window, write).unwrap()
     }
 
+    /// Panics where a rollup differs from what it counts.
+    fn verify(&self) {
+        let (_, breaches) = self.bench.engine.db.read(store::check::check).unwrap();
+        assert!(breaches.is_empty(), "{breaches:#?}");
+    }
+
     fn number(&self, sql: &'static str) -> i64 {
         self.bench
             .engine
@@ -124,6 +130,11 @@ impl Desk {
                  VALUES (?1, ?2, ?2, 'Ana', 'Li', 'granted', 0)
                  ON CONFLICT DO NOTHING",
                 (n, format!("reader{n}@example.net")),
+            )?;
+            conn.execute(
+                "INSERT INTO consent_event (contact_id, state, at, source, wording)
+                 VALUES (?1, 'granted', 0, 'a form', 'yes')",
+                [n],
             )?;
             conn.execute(
                 "INSERT INTO message (campaign_id, contact_id, email, address_hash, state, tracking, pixel_token,

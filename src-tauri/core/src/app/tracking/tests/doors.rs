@@ -49,6 +49,7 @@ fn every_acknowledged_hit_is_a_row() {
     assert_eq!(desk.number(HITS), 320);
     assert_eq!(desk.number("SELECT sum(hits) FROM message"), 320);
     assert_eq!(desk.number(LOOKS), 64);
+    desk.verify();
     assert_eq!(status(&desk.bench.engine).unwrap().hits_per_minute, 320);
 }
 

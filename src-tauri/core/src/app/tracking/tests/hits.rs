@@ -138,6 +138,7 @@ fn opens_count_from_the_first_instant_of_the_window_to_before_its_end() {
         desk.number("SELECT n FROM campaign_counter WHERE name = 'late'"),
         1
     );
+    desk.verify();
 }
 
 #[test]
@@ -161,6 +162,7 @@ fn beyond_the_cap_hits_are_only_counted() {
     assert_eq!(desk.number(HITS), 21, "the first of each kind is always kept");
     assert_eq!(desk.number("SELECT hits FROM message"), 21);
     assert_eq!(desk.number("SELECT machine_hits FROM message"), 8);
+    desk.verify();
 }
 
 #[test]
@@ -231,6 +233,7 @@ fn a_prefetch_and_then_the_proxy_are_one_open() {
         "a machine takes nothing away"
     );
     assert!(desk.number("SELECT mpp_seen_at FROM contact") > 0);
+    desk.verify();
 }
 
 #[test]

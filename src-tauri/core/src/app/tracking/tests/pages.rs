@@ -43,7 +43,7 @@ fn an_opt_out_holds_for_mail_already_sent() {
     );
     desk.post(&first.page, FORM, "action=stop_tracking");
     assert_eq!(
-        desk.number("SELECT count(*) FROM consent_event"),
+        desk.number("SELECT count(*) FROM consent_event WHERE source = 'preference page'"),
         1,
         "saying it again changes nothing"
     );
@@ -60,7 +60,7 @@ fn recording_again_needs_the_words_on_the_page() {
     let mail = desk.mail(1);
     desk.post(&mail.page, FORM, "action=allow_tracking");
     assert_eq!(
-        desk.number("SELECT count(*) FROM consent_event"),
+        desk.number("SELECT count(*) FROM consent_event WHERE source = 'preference page'"),
         0,
         "nobody was shown the words yet"
     );
@@ -68,7 +68,8 @@ fn recording_again_needs_the_words_on_the_page() {
     let page = desk.get(&format!("/u/{}", mail.page), "").text();
     assert!(page.contains("value=\"allow_tracking\""), "{page}");
     desk.post(&mail.page, FORM, "action=allow_tracking");
-    let wording = &desk.texts("SELECT wording FROM consent_event WHERE state = 'granted'")[0];
+    let wording = &desk
+        .texts("SELECT wording FROM consent_event WHERE source = 'preference page' AND state = 'granted'")[0];
     assert!(
         page.contains(wording.as_str()),
         "what is kept is what was shown: {wording}"
@@ -112,7 +113,10 @@ fn reading_a_page_never_acts() {
     );
     desk.post(&mail.page, FORM, "something=else");
     assert_eq!(desk.number("SELECT count(*) FROM suppression"), 0);
-    assert_eq!(desk.number("SELECT count(*) FROM consent_event"), 0);
+    assert_eq!(
+        desk.number("SELECT count(*) FROM consent_event WHERE source = 'preference page'"),
+        0
+    );
     assert_eq!(desk.number("SELECT count(*) FROM message_event"), 0);
 }
 
@@ -195,7 +199,10 @@ fn a_test_mails_links_say_so_and_do_nothing() {
         assert!(answer.body.is_empty() || answer.text().contains("nothing was changed"));
     }
     assert_eq!(desk.number("SELECT count(*) FROM suppression"), 0);
-    assert_eq!(desk.number("SELECT count(*) FROM consent_event"), 0);
+    assert_eq!(
+        desk.number("SELECT count(*) FROM consent_event WHERE source = 'preference page'"),
+        0
+    );
 }
 
 #[test]
