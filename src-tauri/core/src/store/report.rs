@@ -119,16 +119,12 @@ pub fn shared_loads(conn: &Conn, id: CampaignId) -> Result<BTreeMap<HitClass, u3
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// `hourly.hour` counts whole hours, instants count milliseconds.
-const HOUR_MILLIS: i64 = 3_600_000;
-
 /// Returns a campaign's hourly counts in time order: the hour's first instant, the class, how many.
 pub fn hourly(conn: &Conn, id: CampaignId) -> Result<Vec<(Instant, String, u32)>> {
     let mut statement =
         conn.prepare_cached("SELECT hour, class, n FROM hourly WHERE campaign_id = ?1 ORDER BY hour, class")?;
     let rows = statement.query_map([id.0], |row| {
-        let hour: i64 = row.get("hour")?;
-        Ok((from_millis(hour * HOUR_MILLIS), row.get("class")?, row.get("n")?))
+        Ok((from_millis(row.get("hour")?), row.get("class")?, row.get("n")?))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -311,7 +307,7 @@ mod tests {
         let conn = testing::memory();
         messages(&conn, &[]);
         conn.execute_batch(
-            "INSERT INTO hourly VALUES (1, 0, 'shared:human_direct', 2), (1, 1, 'shared:human_direct', 3),
+            "INSERT INTO hourly VALUES (1, 0, 'shared:human_direct', 2), (1, 3600000, 'shared:human_direct', 3),
                                        (1, 0, 'shared:scanner', 1), (1, 0, 'human_direct', 9), (1, 0, 'unknown', 4)",
         )
         .unwrap();
@@ -319,18 +315,6 @@ mod tests {
         assert_eq!(
             loads,
             BTreeMap::from([(HitClass::HumanDirect, 5), (HitClass::Scanner, 1)])
-        );
-    }
-
-    #[test]
-    fn hours_are_told_by_their_first_instant() {
-        let conn = testing::memory();
-        messages(&conn, &[]);
-        conn.execute("INSERT INTO hourly VALUES (1, 2, 'human_direct', 9)", [])
-            .unwrap();
-        assert_eq!(
-            hourly(&conn, CampaignId(1)).unwrap(),
-            [(from_millis(7_200_000), "human_direct".to_owned(), 9)]
         );
     }
 }
