@@ -1,16 +1,21 @@
-/** Which activity was already looked at, on this computer. */
+/**
+ * Until when the activity was looked at, on this computer.
+ *
+ * By time, not by row: what the sample data or an import of old mails brings happened long ago and is not new.
+ */
 const KEY = "casement.activity.seen";
 
 let seen = $state(Number(localStorage.getItem(KEY) ?? Number.NaN));
 
 export const activitySeen = {
-  /** The newest id that was seen; NaN before the first look. */
-  get id(): number {
+  /** UTC milliseconds; before the first look, now: what was there before is not new. */
+  get at(): number {
     return seen;
   },
-  upTo(id: number): void {
-    if (seen >= id) return;
-    seen = id;
-    localStorage.setItem(KEY, String(id));
+  now(): void {
+    seen = Date.now();
+    localStorage.setItem(KEY, String(seen));
   },
 };
+
+if (Number.isNaN(seen)) activitySeen.now();

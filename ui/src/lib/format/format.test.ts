@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { bytes, count, counted, percent, percentRange, rate, roundPercent } from "./number";
-import { ago, clockTime, dateTimeZone, day, duration, recent, shortDay } from "./time";
+import { ago, clockTime, dateTimeZone, day, duration, localInput, recent, shortDay, zoneWords } from "./time";
 
 const plain = (text: string): string => text.replaceAll("\u202f", " ");
 
@@ -73,6 +73,17 @@ describe("times", () => {
     "writes %d ms as %s",
     (ms, text) => expect(duration(ms)).toBe(text),
   );
+
+  it("says a zone once", () => {
+    expect(zoneWords(at, berlin)).toBe("CET, Europe/Berlin");
+    expect(zoneWords(at, "America/New_York")).toBe("GMT-4, America/New York");
+    expect(zoneWords(at, "Etc/UTC")).toBe("UTC");
+  });
+
+  it("writes date fields in the zone it is given, in winter and in summer", () => {
+    expect(localInput(at, berlin)).toBe("2026-03-12T09:02");
+    expect(localInput("2026-07-12T08:02:11Z", berlin)).toBe("2026-07-12T10:02");
+  });
 
   it("tells before from after", () => {
     expect(ago(0, 240_000)).toBe("4 min ago");

@@ -61,6 +61,12 @@ export function zoneName(at: Instant, zone: string): string {
   return part?.value ?? zone;
 }
 
+/** `CET, Europe/Berlin`; a zone that is its own name is said once. */
+export function zoneWords(at: Instant, zone: string): string {
+  const name = zoneName(at, zone);
+  return zone === name || zone === `Etc/${name}` ? name : `${name}, ${zone.replaceAll("_", " ")}`;
+}
+
 /** Today `09:02`, this week `Thu 09:02`, else `12 Mar`. For lists, where the row's title holds the full date. */
 export function recent(at: Instant, now: Instant, zone = localZone()): string {
   if (sameDay(at, now, zone)) return clockTime(at, zone);
