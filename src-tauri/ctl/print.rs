@@ -64,7 +64,7 @@ pub fn report(report: &Report) -> String {
         no_signal,
         ..
     } = report.parts;
-    let mut out = format!("{} · {}\n\n", report.name, report.subject);
+    let mut out = format!("{}\n\n", report.name);
     if tracked == 0 {
         out.push_str("Opened by   not measured: no mail carried a pixel of its own\n");
     } else {
