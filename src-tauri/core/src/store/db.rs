@@ -247,6 +247,11 @@ impl Db {
         self.shared.lock().closed = true;
         self.shared.arrived.notify_all();
         self.shared.left.notify_all();
+        // Readers first: the writer's connection, closed last, folds the log into the file, which readers may not.
+        self.readers
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clear();
         let writer = self
             .writer
             .lock()
@@ -256,10 +261,6 @@ impl Db {
             // A panic of the writer was reported where it happened.
             let _ = writer.join();
         }
-        self.readers
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .clear();
     }
 }
 
