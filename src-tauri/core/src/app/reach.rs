@@ -113,12 +113,12 @@ fn parse_base(text: &str, local: bool) -> Result<(RouteKind, String)> {
         ("http", true, false) | ("https", true, _) => Err(fail(format!(
             "{host} is this computer, which your readers cannot reach. To try things out, mark the address as local."
         ))),
-        ("http", false, _) => Err(fail(
-            "A public address must begin with https://: mail programs block or warn about http.".into(),
-        )),
-        ("https", false, true) => Err(fail(format!(
+        ("http" | "https", false, true) => Err(fail(format!(
             "{host} is not this computer, so it cannot be marked as local."
         ))),
+        ("http", false, false) => Err(fail(
+            "A public address must begin with https://: mail programs block or warn about http.".into(),
+        )),
         ("https", false, false) if is_private(host) => Err(fail(format!(
             "{host} is an address inside your own network, which your readers cannot reach."
         ))),
