@@ -146,6 +146,20 @@ const DOVECOT: Need = Need {
     brew: &["dovecot"],
 };
 
+const DOVECOT_LMTP: Need = Need {
+    what: "Dovecot's LMTP server",
+    probe: Probe::File(&[
+        "/usr/lib/dovecot/lmtp",
+        "/usr/libexec/dovecot/lmtp",
+        "/usr/local/libexec/dovecot/lmtp",
+    ]),
+    apt: &["dovecot-lmtpd"],
+    dnf: &["dovecot"],
+    pacman: &["dovecot"],
+    zypper: &["dovecot"],
+    brew: &["dovecot"],
+};
+
 const OPENSSL: Need = Need {
     what: "openssl (for the certificates of test servers)",
     probe: Probe::Program(&["openssl"]),
@@ -170,7 +184,7 @@ const WINDOW_TEST: &[&Need] = &[&XVFB, &WEBDRIVER, &DBUS, &FONTS];
 const BROWSER_TEST: &[&Need] = &[&CHROMIUM, &FONTS];
 
 /// What the mail tests talk to.
-const MAIL_TEST: &[&Need] = &[&POSTFIX, &DOVECOT, &OPENSSL];
+const MAIL_TEST: &[&Need] = &[&POSTFIX, &DOVECOT, &DOVECOT_LMTP, &OPENSSL];
 
 /// The browser for the browser tests, where there is one.
 pub fn chromium() -> Option<PathBuf> {
