@@ -8,6 +8,7 @@ use super::error::sentence;
 use crate::api::{ActivityKind, Entrance, Error, ListenerStart, Result, Tag};
 use crate::clock::Instant;
 use crate::domain::consent::ConsentState;
+use crate::domain::contact::isolate;
 use crate::domain::contact::mask;
 use crate::domain::message::TrackingMode;
 use crate::listener::gate::{self, BindError};
@@ -505,9 +506,9 @@ fn act(conn: &Conn, reader: &Reader, sender: &str, wish: Wish, now: Instant) -> 
         return Ok(Done::Before);
     }
     let who = if reader.name.is_empty() {
-        "An erased reader"
+        "An erased reader".into()
     } else {
-        reader.name.as_str()
+        isolate(&reader.name)
     };
     let row = NewActivity {
         campaign: Some(reader.campaign),

@@ -1,6 +1,7 @@
 //! A person, an address that is safe to put into a mail, and why an address gets none.
 
 use super::text_enum;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -231,6 +232,17 @@ fn field_value(name: &str, text: &str) -> Result<String, PersonError> {
     Ok(text.to_owned())
 }
 
+/// Returns `name` ready to stand in a sentence: one that is written from right to left is isolated
+/// (Unicode Annex 9, FSI … PDI), or it would turn the whole sentence round.
+pub fn isolate(name: &str) -> Cow<'_, str> {
+    let is_rtl =
+        |c: char| matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}');
+    match name.chars().any(is_rtl) {
+        true => Cow::Owned(format!("\u{2068}{name}\u{2069}")),
+        false => Cow::Borrowed(name),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,5 +327,11 @@ mod tests {
         ));
         let kept = person("", &[("street", "Hill 1\nTown"), ("fax", " ")]).unwrap();
         assert_eq!(kept.fields.len(), 1, "an empty value is no value");
+    }
+
+    #[test]
+    fn a_name_from_right_to_left_does_not_turn_its_sentence_round() {
+        assert_eq!(isolate("Ana Li"), "Ana Li");
+        assert_eq!(isolate("נועה Li"), "\u{2068}נועה Li\u{2069}");
     }
 }

@@ -10,6 +10,7 @@ use super::policy::{self, Cap, Counted, Decision, RequestFacts, Stored, Target};
 use super::token::Token;
 use crate::api::ActivityKind;
 use crate::clock::Instant;
+use crate::domain::contact::isolate;
 use crate::domain::message::MessageState;
 use crate::domain::open::HitClass;
 use crate::ids::CampaignId;
@@ -202,7 +203,11 @@ fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMe
 
 /// Says in a few words who or what looked.
 fn sentence(name: &str, verdict: &Verdict) -> String {
-    let who = if name.is_empty() { "Someone" } else { name };
+    let who = if name.is_empty() {
+        "Someone".into()
+    } else {
+        isolate(name)
+    };
     let client = verdict.client.as_str();
     match (verdict.class, client) {
         (HitClass::HumanProxy, "Mail service") => {
