@@ -57,6 +57,21 @@ describe("the report", () => {
     expect(await window.inspect("report")).toEqual([]);
   });
 
+  it("draws the core's looks over time, from the launch on, and tells them as a table", async () => {
+    const { page } = window;
+    const id = await reportedCampaign();
+    const { points } = await window.call("report_series", { id });
+    const { launched_at } = await window.call("report_get", { id });
+    const chart = page.getByRole("group", { name: "Looks over time", exact: true });
+    await chart.getByText("Show as a table").click();
+    const cells = await chart.getByRole("row").locator("td:first-of-type").allInnerTexts();
+    const shown = cells.reduce((sum, cell) => sum + Number(cell.replaceAll(",", "")), 0);
+    expect(shown).toBe(points.reduce((sum, point) => sum + point.human, 0));
+    const first = Date.parse(points[0]?.at ?? "");
+    expect(first, "a point is not before the hour of the launch").toBeGreaterThan(Date.parse(launched_at ?? "") - 3_600_000);
+    await chart.getByText("Show as a table").click();
+  });
+
   it("filters its recipients by a part of the range", async () => {
     const { page } = window;
     const { confirmed } = await window.call("report_get", { id: await reportedCampaign() });
