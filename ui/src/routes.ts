@@ -40,6 +40,7 @@ export const routes: readonly Route[] = [
   { pattern: "/campaigns/:id", place: "campaigns", load: campaign },
   { pattern: "/compose", place: "compose", load: compose },
   { pattern: "/compose/:id", place: "compose", load: compose },
+  { pattern: "/campaigns/:id/launch", place: "campaigns", load: launch },
   { pattern: "/launch/:id", place: "campaigns", load: launch },
   { pattern: "/audience", place: "audience", load: audience },
   { pattern: "/audience/:tab", place: "audience", load: audience },
