@@ -119,6 +119,48 @@ describe("the activity", () => {
   });
 });
 
+describe("sending", () => {
+  async function draft(): Promise<number> {
+    const { campaigns } = await window.call("campaign_list", {});
+    const found = campaigns.find((campaign) => campaign.state === "draft");
+    if (found === undefined) throw new Error("the sample data has no draft");
+    return found.id;
+  }
+
+  async function launch(id: number, delay_secs: number): Promise<void> {
+    const { job } = await window.call("campaign_prepare", { id });
+    await window.finished(job);
+    await window.call("campaign_launch", { id, delay_secs, confirmed: true });
+  }
+
+  it("counts down, and a cancel leaves no trace", async () => {
+    const { page } = window;
+    await window.call("settings_update", { postal_address: "1 River Way, Riverside" });
+    const id = await draft();
+    await launch(id, 60);
+    await window.go(`/campaigns/${id}`);
+    await page.getByRole("timer").waitFor();
+    expect(await window.inspect("starting")).toEqual([]);
+    await page.getByRole("button", { name: "Cancel", exact: true }).click();
+    await page.getByText("The campaign is a draft again").waitFor();
+    const { state, counts } = await window.call("campaign_get", { id });
+    expect({ state, counts }).toEqual({ state: "draft", counts: {} });
+  });
+
+  it("shows its numbers until the last mail is accepted", async () => {
+    const { page } = window;
+    const id = await draft();
+    await window.go(`/campaigns/${id}`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await launch(id, 0);
+    await page.getByText(/^Sent ·/).waitFor({ timeout: 30_000 });
+    const { counts } = await window.call("campaign_get", { id });
+    const mails = page.getByRole("region", { name: "Mails" });
+    await mails.getByText(String(counts["accepted"]), { exact: true }).waitFor();
+    expect(await window.inspect("campaign")).toEqual([]);
+  });
+});
+
 describe("every place", () => {
   it.each([
     ["home", "/"],

@@ -81,6 +81,19 @@ export class CasementWindow {
     return answer.ok;
   }
 
+  /** Resolves when a job ended well; rejects with its error. */
+  async finished(job: number): Promise<void> {
+    const deadline = Date.now() + 45_000;
+    for (;;) {
+      const { state, error, title } = await this.call("job_get", { job });
+      if (state === "done") return;
+      if (state !== "running") throw new Error(`${title} ended as ${state}: ${error?.message ?? ""}`);
+      if (Date.now() > deadline) throw new Error(`${title} still runs`);
+      // A test outside the page hears no events: it asks.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
   /** Photographs the page in light and dark, in both sizes, and returns what axe finds wrong in each theme. */
   async inspect(name: string): Promise<string[]> {
     mkdirSync(SCREENSHOTS, { recursive: true });
