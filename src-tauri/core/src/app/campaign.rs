@@ -121,6 +121,15 @@ fn expected_end(
     from.checked_add_signed(TimeDelta::try_milliseconds(i64::try_from(left).ok()?)?)
 }
 
+/// Returns a campaign as `request` would save it, so that it can be looked at while it is being written.
+pub(crate) fn unsaved(conn: &Conn, request: &CampaignSave) -> Result<campaign::Campaign> {
+    let before = match request.id {
+        Some(id) => find(conn, id)?,
+        None => blank(),
+    };
+    written(conn, request, before)
+}
+
 /// Adds a campaign or changes one.
 pub fn save(engine: &Arc<Engine>, request: CampaignSave) -> Result<CampaignSaved> {
     check_texts(&request)?;

@@ -14,7 +14,7 @@ use crate::domain::campaign::{CampaignTracking, Imprint};
 use crate::domain::contact::EmailAddress;
 use crate::domain::window::Window;
 use crate::ids::CampaignId;
-use crate::render::audit::Severity;
+use crate::render::audit::{AuditProblem, Severity};
 use crate::render::template::{Person, RenderError, Source};
 use crate::store::account::Account;
 use crate::store::campaign::Campaign;
@@ -50,14 +50,16 @@ pub(crate) enum For {
 
 /// Reads the facts about a campaign.
 pub(crate) fn facts(engine: &Arc<Engine>, id: CampaignId, purpose: For) -> Result<Facts> {
-    let (campaign, account) = engine.read(|conn| {
-        let campaign = super::campaign::find(conn, id)?;
-        let account = match campaign.head.account {
-            Some(id) => account::find(conn, id)?,
-            None => None,
-        };
-        Ok((campaign, account))
-    })?;
+    let campaign = engine.read(|conn| super::campaign::find(conn, id))?;
+    facts_of(engine, campaign, purpose)
+}
+
+/// Reads the facts about a campaign that may not be saved yet.
+pub(crate) fn facts_of(engine: &Arc<Engine>, campaign: Campaign, purpose: For) -> Result<Facts> {
+    let account = match campaign.head.account {
+        Some(id) => engine.read(|conn| account::find(conn, id).map_err(Error::from))?,
+        None => None,
+    };
     let route = route(engine, account.as_ref(), purpose)?;
     let listening = tracking::status(engine).is_some();
     let now = engine.clock.now();
@@ -95,8 +97,31 @@ fn route(engine: &Arc<Engine>, account: Option<&Account>, purpose: For) -> Resul
     })
 }
 
+/// A field that a person has no value for.
+pub(crate) fn unresolved(field: &str) -> Finding {
+    let message = format!(
+        "No value for {field}. Give it a fallback, such as {{{{ {field} | fallback(\"…\") }}}}, or fill it in."
+    );
+    finding(FindingLevel::Error, "unresolved_field", message)
+}
+
+/// What the audit found, as the window knows it.
+pub(crate) fn found(problem: &AuditProblem) -> Finding {
+    let level = match problem.severity {
+        Severity::Error => FindingLevel::Error,
+        Severity::Warning => FindingLevel::Warning,
+    };
+    let id = match problem.id {
+        "large" | "clipped" => "large_html",
+        "no_postal_address" => "no_postal_address",
+        "unresolved_field" => "unresolved_field",
+        _ => "audit_mismatch",
+    };
+    finding(level, id, problem.message.as_str())
+}
+
 /// A finding about the mail as a whole.
-fn finding(level: FindingLevel, id: &str, message: impl Into<String>) -> Finding {
+pub(crate) fn finding(level: FindingLevel, id: &str, message: impl Into<String>) -> Finding {
     Finding {
         level,
         id: id.to_owned(),
@@ -119,18 +144,24 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 impl Facts {
     /// What the campaign's mails say of their sender; `None` without an account.
     pub(crate) fn imprint(&self) -> Option<Imprint> {
-        let account = self.account.as_ref()?;
+        self.account.is_some().then(|| self.known_imprint())
+    }
+
+    /// What is known of the sender; without an account nothing of its addresses.
+    fn known_imprint(&self) -> Imprint {
+        let account = self.account.as_ref();
+        let of_account = |part: fn(&Account) -> &String| account.map(part).cloned().unwrap_or_default();
         let own = self.campaign.postal_address.trim();
-        Some(Imprint {
+        Imprint {
             organisation: self.settings.organisation.clone(),
             postal_address: match own {
                 "" => self.settings.postal_address.trim().to_owned(),
                 own => own.to_owned(),
             },
-            from_name: account.from_name.clone(),
-            from_address: account.from_address.clone(),
-            reply_to: account.reply_to.clone(),
-        })
+            from_name: of_account(|account| &account.from_name),
+            from_address: of_account(|account| &account.from_address),
+            reply_to: of_account(|account| &account.reply_to),
+        }
     }
 
     /// The window, if it were launched now.
@@ -156,13 +187,7 @@ impl Facts {
 
     /// Compiles the mail as it would be prepared now; the findings say what is wrong with it.
     pub(crate) fn letterhead(&self) -> std::result::Result<Letterhead, Vec<Finding>> {
-        let imprint = self.imprint().unwrap_or_else(|| Imprint {
-            organisation: String::new(),
-            postal_address: String::new(),
-            from_name: String::new(),
-            from_address: String::new(),
-            reply_to: String::new(),
-        });
+        let imprint = self.known_imprint();
         Letterhead::compile(&Parts {
             campaign: self.campaign.head.id,
             source: Source {
@@ -220,13 +245,7 @@ impl Facts {
             found.push(finding(Error, "no_recipients", message));
         }
         let imprint = self.imprint();
-        if imprint
-            .as_ref()
-            .map_or(self.campaign.postal_address.trim(), |imprint| {
-                &imprint.postal_address
-            })
-            .is_empty()
-        {
+        if self.known_imprint().postal_address.is_empty() {
             found.push(finding(
                 Error,
                 "no_postal_address",
@@ -456,7 +475,7 @@ fn kept(conn: &Conn, id: CampaignId) -> Result<Option<Preflight>> {
 /// Gathers what the audit finds, mail by mail.
 #[derive(Default)]
 pub(crate) struct Auditor {
-    found: BTreeMap<(FindingLevel, &'static str, String), (u32, Vec<String>)>,
+    found: BTreeMap<(FindingLevel, String, String), (u32, Vec<String>)>,
     sizes: Option<[u32; 2]>,
 }
 
@@ -483,17 +502,7 @@ impl Auditor {
                 let [least, most] = self.sizes.unwrap_or([size, size]);
                 self.sizes = Some([least.min(size), most.max(size)]);
                 for problem in letterhead.audit(&to, &finished.bytes) {
-                    let level = match problem.severity {
-                        Severity::Error => FindingLevel::Error,
-                        Severity::Warning => FindingLevel::Warning,
-                    };
-                    let id = match problem.id {
-                        "large" | "clipped" => "large_html",
-                        "no_postal_address" => "no_postal_address",
-                        "unresolved_field" => "unresolved_field",
-                        _ => "audit_mismatch",
-                    };
-                    self.add(level, id, problem.message, &person.email);
+                    self.add(found(&problem), &person.email);
                 }
             }
         }
@@ -503,24 +512,21 @@ impl Auditor {
         match error {
             LetterError::Render(RenderError::Unresolved { fields, .. }) => {
                 for field in fields {
-                    let message = format!(
-                        "No value for {field}. Give it a fallback, such as {{{{ {field} | fallback(\"…\") }}}}, or fill \
-                         it in."
-                    );
-                    self.add(FindingLevel::Error, "unresolved_field", message, email);
+                    self.add(unresolved(&field), email);
                 }
             }
-            other => self.add(
-                FindingLevel::Error,
-                "render_failed",
-                sentence(&other.to_string()),
-                email,
-            ),
+            other => {
+                let message = sentence(&other.to_string());
+                self.add(finding(FindingLevel::Error, "render_failed", message), email);
+            }
         }
     }
 
-    fn add(&mut self, level: FindingLevel, id: &'static str, message: String, email: &str) {
-        let (n, examples) = self.found.entry((level, id, message)).or_default();
+    fn add(&mut self, found: Finding, email: &str) {
+        let (n, examples) = self
+            .found
+            .entry((found.level, found.id, found.message))
+            .or_default();
         *n += 1;
         if examples.len() < EXAMPLES {
             examples.push(email.to_owned());
@@ -535,7 +541,7 @@ impl Auditor {
             .map(|((level, id, message), (recipients, examples))| Finding {
                 recipients,
                 examples,
-                ..finding(level, id, message)
+                ..finding(level, &id, message)
             })
             .collect();
         (findings, self.sizes)

@@ -152,7 +152,7 @@ impl Stage {
             .unwrap()
     }
 
-    fn mail(&self, to: &str) -> Option<OutboxMail> {
+    pub(crate) fn mail(&self, to: &str) -> Option<OutboxMail> {
         let engine = &self.bench.engine;
         let page = outbox::list(engine, from(json!({ "search": to }))).unwrap();
         let row = page.mails.into_iter().next()?;

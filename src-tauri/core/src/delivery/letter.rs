@@ -10,7 +10,7 @@ use crate::ids::CampaignId;
 use crate::render::audit::{self, AuditProblem, Expected};
 use crate::render::mime::{self, Envelope, ListIdHeader, MimeError, Unsubscribe};
 use crate::render::pixel::{pixel_url, preference_url};
-use crate::render::template::{Links, Person, RenderError, Source, Template, TemplateError};
+use crate::render::template::{Links, Person, RenderError, Rendered, Source, Template, TemplateError};
 use crate::tracking::token::Token;
 use std::collections::BTreeMap;
 
@@ -165,16 +165,22 @@ impl Letterhead {
         }
     }
 
+    /// Renders one person's mail before it is put into MIME, as a preview shows it.
+    pub fn render(&self, to: &Addressee<'_>) -> Result<Rendered, RenderError> {
+        let ways = self.ways(to);
+        let links = Links {
+            tracked: to.tracking == TrackingMode::Personal && ways.pixel.is_some(),
+            pixel: ways.pixel,
+            preferences: ways.preferences,
+            unsubscribe_mailto: Some(ways.mailto),
+        };
+        self.template.render(&to.person, &links)
+    }
+
     /// Makes one person's mail, dated `date`. The same arguments make the same bytes.
     pub fn finish(&self, to: &Addressee<'_>, date: Instant) -> Result<Finished, LetterError> {
         let ways = self.ways(to);
-        let links = Links {
-            pixel: ways.pixel.clone(),
-            preferences: ways.preferences.clone(),
-            unsubscribe_mailto: Some(ways.mailto.clone()),
-            tracked: to.tracking == TrackingMode::Personal && ways.pixel.is_some(),
-        };
-        let rendered = self.template.render(&to.person, &links)?;
+        let rendered = self.render(to)?;
         let name = format!("{} {}", to.person.first_name, to.person.last_name);
         let bytes = mime::build(
             &rendered,

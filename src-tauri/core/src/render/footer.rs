@@ -45,7 +45,12 @@ fn lines(sender: &Sender, person: &Person, links: &Links) -> Vec<Vec<Piece>> {
             },
         ]);
     }
-    let mailto = links.unsubscribe_mailto.as_deref().map(|mailto| Piece::Link {
+    // A draft without an account has no address yet.
+    let mailto = links
+        .unsubscribe_mailto
+        .as_deref()
+        .filter(|mailto| !mailbox(mailto).is_empty());
+    let mailto = mailto.map(|mailto| Piece::Link {
         words: mailbox(mailto).to_owned(),
         url: mailto_uri(mailto).into_owned(),
     });

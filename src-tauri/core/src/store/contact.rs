@@ -1,7 +1,8 @@
 //! `contact`: people, as rows to list, to save and to merge an import into.
 
+use super::message::IN_AUDIENCE;
 use super::{Conn, Result, consent_event, instant, list, word};
-use crate::api::{ContactDetails, ContactList, ContactMessage, ContactRow, ContactSort};
+use crate::api::{Audience, ContactDetails, ContactList, ContactMessage, ContactRow, ContactSort};
 use crate::audience::address::address_hash;
 use crate::clock::{Instant, to_millis};
 use crate::domain::consent::{ConsentState, ConsentWord};
@@ -148,6 +149,30 @@ pub fn by_email(conn: &Conn, email_key: &str) -> Result<Option<ContactId>> {
         .query_row([email_key], |row| row.get(0))
         .optional()?
         .map(ContactId))
+}
+
+/// Returns who stands before and behind `contact` in `audience`, by id, whether `contact` is in it or not.
+pub fn neighbours(
+    conn: &Conn,
+    audience: &Audience,
+    contact: ContactId,
+) -> Result<(Option<ContactId>, Option<ContactId>)> {
+    let find = |condition: &str| -> Result<Option<ContactId>> {
+        Ok(conn
+            .prepare_cached(&format!(
+                "SELECT id FROM contact WHERE {IN_AUDIENCE} AND {condition} LIMIT 1"
+            ))?
+            .query_row(
+                (
+                    serde_json::to_string(&audience.include)?,
+                    serde_json::to_string(&audience.exclude)?,
+                    contact.0,
+                ),
+                |row| row.get(0).map(ContactId),
+            )
+            .optional()?)
+    };
+    Ok((find("id < ?3 ORDER BY id DESC")?, find("id > ?3 ORDER BY id")?))
 }
 
 /// Returns a contact's own fields.

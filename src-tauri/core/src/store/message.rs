@@ -80,7 +80,7 @@ pub struct Candidate {
 }
 
 /// Members of one of `?1` and none of `?2`, both JSON arrays of list ids.
-const IN_AUDIENCE: &str = "EXISTS (SELECT 1 FROM list_member
+pub(super) const IN_AUDIENCE: &str = "EXISTS (SELECT 1 FROM list_member
                     WHERE contact_id = contact.id AND list_id IN (SELECT value FROM json_each(?1)))
       AND NOT EXISTS (SELECT 1 FROM list_member
                       WHERE contact_id = contact.id AND list_id IN (SELECT value FROM json_each(?2)))";
