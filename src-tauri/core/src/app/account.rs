@@ -4,11 +4,12 @@ use super::engine::Engine;
 use super::preflight::is_loopback;
 use crate::api::{
     Account, AccountKind, AccountList, AccountListResponse, AccountRemove, AccountSave, AccountTest,
-    AccountTestResponse, Code, Done, Error, Result, SecretPlace, Tag, Tls,
+    AccountTestResponse, Code, Done, Error, Result, SecretPlace, Tag, TestStep, TestStepKind, Tls,
 };
 use crate::delivery::transport::Transport;
 use crate::domain::contact::EmailAddress;
 use crate::ids::AccountId;
+use crate::mail::smtp;
 use crate::secrets::{KeyStoreError, Place, Secret};
 use crate::store::{self, account};
 use std::sync::Arc;
@@ -284,31 +285,82 @@ fn secret(engine: &Engine, account: &account::Account) -> Result<Option<Secret>>
     }
 }
 
+/// Returns how to reach the account's server.
+fn settings(engine: &Engine, account: &account::Account, password: Option<Secret>) -> Result<smtp::Settings> {
+    let server = smtp::Server {
+        host: account.host.clone(),
+        port: account.port,
+        security: match account.tls {
+            Tls::None => smtp::Security::None,
+            Tls::Starttls => smtp::Security::Starttls,
+            Tls::Tls => smtp::Security::Tls,
+        },
+        user: account.user.clone(),
+        password,
+    };
+    smtp::Settings::new(server, &engine.extra_roots)
+        .map_err(|sentence| Error::new(Code::Unreachable, sentence))
+}
+
 /// Returns a transport to the account's server, not yet connected.
 pub(crate) fn smtp_transport(engine: &Engine, account: &account::Account) -> Result<Box<dyn Transport>> {
-    let _ = secret(engine, account)?;
-    Err(Error::new(Code::Internal, "not built yet"))
+    let settings = settings(engine, account, secret(engine, account)?)?;
+    let transport =
+        smtp::SmtpTransport::new(settings).map_err(|sentence| Error::new(Code::Unreachable, sentence))?;
+    Ok(Box::new(transport))
 }
 
-/// Connects and logs in, sends nothing.
+/// Connects and logs in, sends nothing. What was typed is tested before it is saved.
 pub fn test(engine: &Arc<Engine>, request: AccountTest) -> Result<AccountTestResponse> {
-    let account = match (&request.settings, request.id) {
-        (Some(settings), _) => checked(settings)?,
-        (None, Some(id)) => engine
-            .read(|conn| Ok(account::find(conn, id)?))?
-            .ok_or_else(|| Error::not_found("account", id))?,
-        (None, None) => {
-            return Err(Error::invalid(
-                "Say which account to test, or with which settings.",
-            ));
-        }
+    let stored = match request
+        .id
+        .or(request.settings.as_ref().and_then(|settings| settings.id))
+    {
+        None => None,
+        Some(id) => Some(
+            engine
+                .read(|conn| Ok(account::find(conn, id)?))?
+                .ok_or_else(|| Error::not_found("account", id))?,
+        ),
     };
-    probe(engine, &account)
+    match (request.settings, stored) {
+        (None, Some(stored)) => probe(engine, &stored),
+        (None, None) => Err(Error::invalid(
+            "Say which account to test, or with which settings.",
+        )),
+        (Some(typed), stored) => {
+            let account = checked(&typed)?;
+            let typed = typed.password.filter(|password| !password.reveal().is_empty());
+            let password = match (typed, stored) {
+                (Some(password), _) => Some(password),
+                // A stored password goes to the server that it was typed for, and to no other.
+                (None, Some(stored)) if stored.host == account.host && stored.user == account.user => {
+                    secret(engine, &stored)?
+                }
+                _ => None,
+            };
+            probe_with(engine, &account, password)
+        }
+    }
 }
 
-/// Tries an account's connection and login.
+/// Tries a stored account's connection and login.
 pub(crate) fn probe(engine: &Engine, account: &account::Account) -> Result<AccountTestResponse> {
-    let _ = engine;
+    match secret(engine, account) {
+        Ok(password) => probe_with(engine, account, password),
+        Err(error) => Ok(AccountTestResponse {
+            ok: false,
+            steps: Vec::new(),
+            sentence: error.message,
+        }),
+    }
+}
+
+fn probe_with(
+    engine: &Engine,
+    account: &account::Account,
+    password: Option<Secret>,
+) -> Result<AccountTestResponse> {
     if account.kind == AccountKind::Outbox {
         return Ok(AccountTestResponse {
             ok: true,
@@ -316,5 +368,37 @@ pub(crate) fn probe(engine: &Engine, account: &account::Account) -> Result<Accou
             sentence: "The practice outbox needs no connection: its mails stay on this computer.".into(),
         });
     }
-    Err(Error::new(Code::Internal, "not built yet"))
+    let settings = settings(engine, account, password)?;
+    let probe = smtp::probe(&settings).map_err(|sentence| Error::new(Code::Unreachable, sentence))?;
+    let step = |step: smtp::Step, ok, detail| TestStep {
+        kind: match step {
+            smtp::Step::Dns => TestStepKind::Dns,
+            smtp::Step::Port => TestStepKind::Port,
+            smtp::Step::Tls => TestStepKind::Tls,
+            smtp::Step::Certificate => TestStepKind::Certificate,
+            smtp::Step::Login => TestStepKind::Login,
+        },
+        ok,
+        detail,
+    };
+    let mut steps: Vec<TestStep> = probe
+        .seen
+        .into_iter()
+        .map(|(kind, detail)| step(kind, true, detail))
+        .collect();
+    let sentence = match &probe.problem {
+        None => format!(
+            "{} can send: {} answered and took the login.",
+            account.name, account.host
+        ),
+        Some((problem, sentence)) => {
+            steps.push(step(problem.step(), false, problem.words()));
+            sentence.clone()
+        }
+    };
+    Ok(AccountTestResponse {
+        ok: probe.problem.is_none(),
+        steps,
+        sentence,
+    })
 }

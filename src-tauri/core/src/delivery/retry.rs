@@ -93,7 +93,9 @@ pub fn judge(error: &DeliveryError, attempts: u32, now: Instant, jitter: f64) ->
     if error.stage == Stage::Connecting || (account_side && error.is_permanent()) {
         return Verdict::Requeue { at: now };
     }
-    if error.is_permanent() {
+    // Without a code, but not the connection's fault: the mail was refused on our side, for an address that cannot
+    // stand in an envelope.
+    if error.is_permanent() || (error.code.is_none() && !account_side) {
         return Verdict::Reject { gave_up: false };
     }
     // From here on: 4xx, or a connection that broke in the middle of this mail.

@@ -3,3 +3,4 @@
 //! Knows neither the database nor the use cases; what an adapter needs of them it declares as a port.
 
 pub mod outbox;
+pub mod smtp;

@@ -1,0 +1,255 @@
+//! A scripted mail server on loopback, for faults that no real one shows on demand.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// How the peer ends a mail.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum End {
+    /// Says this after the end of the body.
+    Reply(&'static str),
+    /// Hangs up instead of replying to DATA.
+    HangUpAtData,
+    /// Hangs up after so many bytes of the body.
+    HangUpInBody(usize),
+    /// Reads the whole mail and hangs up without a word.
+    HangUpAfterEnd,
+}
+
+/// What the peer does.
+#[derive(Clone)]
+pub(crate) struct Script {
+    /// Offers STARTTLS, with this certificate.
+    pub(crate) starttls: Option<Arc<ServerConfig>>,
+    /// Speaks TLS from the first byte, with this certificate.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// Offers AUTH with these mechanisms and takes `news` with `secret`.
+    pub(crate) mechanisms: Option<&'static str>,
+    /// Replies to MAIL.
+    pub(crate) mail: &'static str,
+    /// Replies to RCPT, by the address.
+    pub(crate) rcpt: fn(&str) -> &'static str,
+    /// Ends the n-th mail, from 0.
+    pub(crate) end: fn(usize) -> End,
+    /// Hangs up after so many mails on one connection.
+    pub(crate) mails_per_connection: usize,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            starttls: None,
+            tls: None,
+            mechanisms: None,
+            mail: "250 2.1.0 Ok",
+            rcpt: |_| "250 2.1.5 Ok",
+            end: |_| End::Reply("250 2.0.0 Ok: queued"),
+            mails_per_connection: usize::MAX,
+        }
+    }
+}
+
+/// What the peer has seen.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Commands, one a line, without credentials' replies.
+    pub(crate) commands: Vec<String>,
+    /// Whole mails.
+    pub(crate) mails: Vec<Vec<u8>>,
+    /// Mails whose end came in a packet of its own.
+    pub(crate) split_ends: usize,
+    /// Connections.
+    pub(crate) connections: usize,
+}
+
+/// A peer at work; ends when it is dropped.
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) seen: Arc<Mutex<Seen>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Peer {
+    pub(crate) fn start(script: Script) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::<Mutex<Seen>>::default();
+        let stop = Arc::<AtomicBool>::default();
+        let thread = std::thread::spawn({
+            let (seen, stop) = (seen.clone(), stop.clone());
+            move || {
+                for stream in listener.incoming() {
+                    if stop.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    let (script, seen) = (script.clone(), seen.clone());
+                    std::thread::spawn(move || {
+                        seen.lock().unwrap().connections += 1;
+                        // Hanging up is what most scripts are about.
+                        let _ = talk(stream.unwrap(), &script, &seen);
+                    });
+                }
+            }
+        });
+        Self {
+            address,
+            seen,
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    pub(crate) fn mails(&self) -> usize {
+        self.seen.lock().unwrap().mails.len()
+    }
+
+    pub(crate) fn commands(&self) -> String {
+        self.seen.lock().unwrap().commands.join("\n")
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// Says one reply in one write.
+fn say(talk: &mut BufReader<Box<dyn Stream>>, reply: &str) -> std::io::Result<()> {
+    talk.get_mut().write_all(format!("{reply}\r\n").as_bytes())?;
+    talk.get_mut().flush()
+}
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+fn talk(tcp: TcpStream, script: &Script, seen: &Mutex<Seen>) -> std::io::Result<()> {
+    // The peer's own replies are not to wait for anybody.
+    tcp.set_nodelay(true)?;
+    let encrypt = |config: &Arc<ServerConfig>, tcp: TcpStream| -> Box<dyn Stream> {
+        Box::new(StreamOwned::new(
+            ServerConnection::new(config.clone()).unwrap(),
+            tcp,
+        ))
+    };
+    let stream: Box<dyn Stream> = match &script.tls {
+        Some(config) => encrypt(config, tcp.try_clone()?),
+        None => Box::new(tcp.try_clone()?),
+    };
+    let mut talk = BufReader::new(stream);
+    say(&mut talk, "220 peer ESMTP")?;
+    let mut encrypted = script.tls.is_some();
+    let mut sent = 0;
+    loop {
+        let mut line = String::new();
+        if talk.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let line = line.trim_end().to_owned();
+        seen.lock().unwrap().commands.push(line.clone());
+        let verb = line.split([' ', ':']).next().unwrap_or_default().to_uppercase();
+        match verb.as_str() {
+            "EHLO" => {
+                let starttls = match (&script.starttls, encrypted) {
+                    (Some(_), false) => "250-STARTTLS\r\n",
+                    _ => "",
+                };
+                let auth = match script.mechanisms {
+                    Some(mechanisms) => format!("250-AUTH {mechanisms}\r\n"),
+                    None => String::new(),
+                };
+                say(&mut talk, &format!("250-peer\r\n{starttls}{auth}250 8BITMIME"))?;
+            }
+            "STARTTLS" => {
+                say(&mut talk, "220 2.0.0 Ready")?;
+                let config = script.starttls.as_ref().expect("only offered with a certificate");
+                talk = BufReader::new(encrypt(config, tcp.try_clone()?));
+                encrypted = true;
+            }
+            "AUTH" => authenticate(&mut talk, &line)?,
+            "MAIL" if sent >= script.mails_per_connection => return Ok(()),
+            "MAIL" => say(&mut talk, script.mail)?,
+            "RCPT" => say(&mut talk, (script.rcpt)(&line))?,
+            "DATA" => {
+                let index = seen.lock().unwrap().mails.len();
+                if !take(&mut talk, (script.end)(index), seen)? {
+                    return Ok(());
+                }
+                sent += 1;
+            }
+            "QUIT" => {
+                say(&mut talk, "221 2.0.0 Bye")?;
+                return Ok(());
+            }
+            _ => say(&mut talk, "250 2.0.0 Ok")?,
+        }
+    }
+}
+
+/// base64 of `\0news\0secret`, `news` and `secret`.
+const PLAIN: &str = "AG5ld3MAc2VjcmV0";
+const USER: &str = "bmV3cw==";
+const PASSWORD: &str = "c2VjcmV0";
+
+fn authenticate(talk: &mut BufReader<Box<dyn Stream>>, line: &str) -> std::io::Result<()> {
+    let mut answer = |talk: &mut BufReader<Box<dyn Stream>>, challenge: &str| {
+        say(talk, &format!("334 {challenge}"))?;
+        let mut line = String::new();
+        talk.read_line(&mut line)?;
+        std::io::Result::Ok(line.trim_end().to_owned())
+    };
+    let good = if line.eq_ignore_ascii_case("AUTH LOGIN") {
+        // "Username:" and "Password:"
+        answer(talk, "VXNlcm5hbWU6")? == USER && answer(talk, "UGFzc3dvcmQ6")? == PASSWORD
+    } else {
+        line == format!("AUTH PLAIN {PLAIN}")
+    };
+    match good {
+        true => say(talk, "235 2.7.0 Ok"),
+        false => say(talk, "535 5.7.8 Error: authentication failed"),
+    }
+}
+
+/// Takes a mail; tells whether the dialogue goes on.
+fn take(talk: &mut BufReader<Box<dyn Stream>>, end: End, seen: &Mutex<Seen>) -> std::io::Result<bool> {
+    if matches!(end, End::HangUpAtData) {
+        return Ok(false);
+    }
+    say(talk, "354 Go")?;
+    let (mut mail, mut last) = (Vec::new(), 0);
+    while !mail.ends_with(b"\r\n.\r\n") {
+        let chunk = talk.fill_buf()?;
+        if chunk.is_empty() {
+            return Ok(false);
+        }
+        last = chunk.len();
+        mail.extend_from_slice(chunk);
+        talk.consume(last);
+        if let End::HangUpInBody(limit) = end
+            && mail.len() >= limit
+        {
+            return Ok(false);
+        }
+    }
+    let mut seen = seen.lock().unwrap();
+    if last <= 5 && mail.len() > 5 {
+        seen.split_ends += 1;
+    }
+    seen.mails.push(mail);
+    drop(seen);
+    match end {
+        End::Reply(reply) => {
+            say(talk, reply)?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
