@@ -45,6 +45,17 @@ describe("the range", () => {
     );
   });
 
+  it("says that nothing was seen, not that nobody opened it", () => {
+    const silent = { ...figures, parts: { human: 0, unknown: 0, machine: 0, none: 1079 }, low: 0, high: 0, likely: null };
+    expect(rangeWords(silent)).toEqual({ lead: "", strong: "No opens seen" });
+    expect(rangeSentence(silent)).toMatch(/^No opens seen: 0 confirmed/);
+  });
+
+  it("says at least where both ends meet: people with images off are in no part", () => {
+    const sure = { ...figures, parts: { human: 410, unknown: 0, machine: 0, none: 669 }, high: 410 / 1079 };
+    expect(plain(rangeWords(sure)?.strong ?? null)).toBe("at least 38 %");
+  });
+
   it("is not 0 % where nothing was measured", () => {
     expect(rangeWords(nothing)).toBeNull();
     expect(rangeSentence(nothing)).toBe("Not measured.");

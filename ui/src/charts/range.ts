@@ -43,10 +43,19 @@ export function layRange(figures: RangeFigures): RangePart[] {
   });
 }
 
-/** `38 – 52 %`, or null where nothing was measured. */
-export function rangeWords(figures: RangeFigures): string | null {
+/**
+ * The range as a headline: `Opened by` and `38 – 52 %`. Null where nothing was measured.
+ *
+ * Where both ends meet it says "at least", because people with images off are in no part, and where nothing
+ * came it says that nothing was seen: 0 % would be read as "nobody opened it".
+ */
+export function rangeWords(figures: RangeFigures): { lead: string; strong: string } | null {
   const { low, high } = figures;
-  return low === null || high === null ? null : percentRange(low, high);
+  if (low === null || high === null) return null;
+  if (high === 0) return { lead: "", strong: "No opens seen" };
+  const range = percentRange(low, high);
+  const meets = !range.includes(" – ") && low < 1;
+  return { lead: "Opened by", strong: meets ? `at least ${range}` : range };
 }
 
 /** The whole range in one sentence, for those who hear it. */
@@ -55,7 +64,7 @@ export function rangeSentence(figures: RangeFigures): string {
   if (words === null) return "Not measured.";
   const likely = figures.likely === null ? "" : `, likely ${roundPercent(figures.likely)}`;
   const parts = layRange(figures).map((part) => part.words).join(", ");
-  return `Opened by ${words}${likely}: ${parts}; ${coverageWords(figures)}.`;
+  return `${`${words.lead} ${words.strong}`.trim()}${likely}: ${parts}; ${coverageWords(figures)}.`;
 }
 
 /** `1,079 could be measured of 1,204 accepted · address reachable 97 % of the window` */
