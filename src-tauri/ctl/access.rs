@@ -85,7 +85,12 @@ impl Access {
         match self {
             Self::Engine(engine) => {
                 let own = engine.subscribe();
-                std::thread::spawn(move || own.into_iter().try_for_each(|event| sender.send(event)));
+                std::thread::spawn(move || {
+                    // Until nobody waits any more.
+                    own.into_iter()
+                        .take_while(|event| sender.send(event.clone()).is_ok())
+                        .for_each(drop);
+                });
             }
             Self::Remote(_, workspace) => {
                 let mut follower = Client::connect(workspace)?;

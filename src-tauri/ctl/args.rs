@@ -289,7 +289,8 @@ pub enum Tls {
     /// Encrypted before the login.
     Starttls,
     /// Encrypted from the first byte.
-    Tls,
+    #[value(name = "tls")]
+    Implicit,
 }
 
 impl Tls {
@@ -298,7 +299,7 @@ impl Tls {
         match self {
             Self::None => "none",
             Self::Starttls => "starttls",
-            Self::Tls => "tls",
+            Self::Implicit => "tls",
         }
     }
 }

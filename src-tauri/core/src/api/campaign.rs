@@ -62,6 +62,7 @@ data! {
 
 
     /// To whom a campaign goes: everyone on one of `include` and none of `exclude`; empty `include` is nobody.
+    #[derive(Default)]
     pub struct Audience {
         /// Lists.
         pub include: Vec<ListId>,
@@ -142,6 +143,7 @@ data! {
     }
 
     /// Lists by name.
+    #[derive(Default)]
     pub struct AudienceNames {
         /// Lists.
         #[serde(default)]
@@ -339,24 +341,6 @@ data! {
         pub id: CampaignId,
         /// The new window.
         pub window: WindowSpec,
-    }
-}
-
-impl Default for Audience {
-    fn default() -> Self {
-        Self {
-            include: Vec::new(),
-            exclude: Vec::new(),
-        }
-    }
-}
-
-impl Default for AudienceNames {
-    fn default() -> Self {
-        Self {
-            include: Vec::new(),
-            exclude: Vec::new(),
-        }
     }
 }
 

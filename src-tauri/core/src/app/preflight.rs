@@ -404,7 +404,7 @@ pub(crate) fn answer(facts: &Facts, prepared: Option<Prepared>) -> Preflight {
             .into_iter()
             .filter(|found| !FRESH.contains(&found.id.as_str())),
     );
-    findings.sort_by(|a, b| a.level.cmp(&b.level));
+    findings.sort_by_key(|finding| finding.level);
     let account = facts.account.as_ref();
     Preflight {
         id: facts.campaign.head.id,

@@ -318,8 +318,8 @@ fn commit(conn: &mut Connection, shared: &Shared) {
     let begun = conn.execute_batch("BEGIN IMMEDIATE");
     if let Err(error) = begun {
         let (code, text) = (error.sqlite_error_code(), error.to_string());
-        for class in 0..CLASSES {
-            for _ in 0..TAKE[class] {
+        for (class, limit) in TAKE.iter().enumerate() {
+            for _ in 0..*limit {
                 let Some(piece) = take(shared, class) else { break };
                 (piece.done)(Err(storage_error(code, &text)));
             }

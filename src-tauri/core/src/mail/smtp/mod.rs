@@ -160,9 +160,7 @@ impl Transport for SmtpTransport {
                 Err(error) => error,
             };
             let lost = error.code.is_none() || error.code == Some(421);
-            if lost {
-                self.open = None;
-            } else if self.runtime.block_on(reset(open)).is_err() {
+            if lost || self.runtime.block_on(reset(open)).is_err() {
                 self.open = None;
             }
             // A server may close a kept connection while it is idle; that says nothing about this mail.

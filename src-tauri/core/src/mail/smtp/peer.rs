@@ -8,7 +8,7 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 /// How the peer ends a mail.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum End {
+pub(crate) enum Ending {
     /// Says this after the end of the body.
     Reply(&'static str),
     /// Hangs up instead of replying to DATA.
@@ -16,7 +16,7 @@ pub(crate) enum End {
     /// Hangs up after so many bytes of the body.
     HangUpInBody(usize),
     /// Reads the whole mail and hangs up without a word.
-    HangUpAfterEnd,
+    Silence,
 }
 
 /// What the peer does.
@@ -33,7 +33,7 @@ pub(crate) struct Script {
     /// Replies to RCPT, by the address.
     pub(crate) rcpt: fn(&str) -> &'static str,
     /// Ends the n-th mail, from 0.
-    pub(crate) end: fn(usize) -> End,
+    pub(crate) end: fn(usize) -> Ending,
     /// Hangs up after so many mails on one connection.
     pub(crate) mails_per_connection: usize,
 }
@@ -46,7 +46,7 @@ impl Default for Script {
             mechanisms: None,
             mail: "250 2.1.0 Ok",
             rcpt: |_| "250 2.1.5 Ok",
-            end: |_| End::Reply("250 2.0.0 Ok: queued"),
+            end: |_| Ending::Reply("250 2.0.0 Ok: queued"),
             mails_per_connection: usize::MAX,
         }
     }
@@ -200,7 +200,7 @@ const USER: &str = "bmV3cw==";
 const PASSWORD: &str = "c2VjcmV0";
 
 fn authenticate(talk: &mut BufReader<Box<dyn Stream>>, line: &str) -> std::io::Result<()> {
-    let mut answer = |talk: &mut BufReader<Box<dyn Stream>>, challenge: &str| {
+    let answer = |talk: &mut BufReader<Box<dyn Stream>>, challenge: &str| {
         say(talk, &format!("334 {challenge}"))?;
         let mut line = String::new();
         talk.read_line(&mut line)?;
@@ -219,8 +219,8 @@ fn authenticate(talk: &mut BufReader<Box<dyn Stream>>, line: &str) -> std::io::R
 }
 
 /// Takes a mail; tells whether the dialogue goes on.
-fn take(talk: &mut BufReader<Box<dyn Stream>>, end: End, seen: &Mutex<Seen>) -> std::io::Result<bool> {
-    if matches!(end, End::HangUpAtData) {
+fn take(talk: &mut BufReader<Box<dyn Stream>>, end: Ending, seen: &Mutex<Seen>) -> std::io::Result<bool> {
+    if matches!(end, Ending::HangUpAtData) {
         return Ok(false);
     }
     say(talk, "354 Go")?;
@@ -233,7 +233,7 @@ fn take(talk: &mut BufReader<Box<dyn Stream>>, end: End, seen: &Mutex<Seen>) -> 
         last = chunk.len();
         mail.extend_from_slice(chunk);
         talk.consume(last);
-        if let End::HangUpInBody(limit) = end
+        if let Ending::HangUpInBody(limit) = end
             && mail.len() >= limit
         {
             return Ok(false);
@@ -246,7 +246,7 @@ fn take(talk: &mut BufReader<Box<dyn Stream>>, end: End, seen: &Mutex<Seen>) -> 
     seen.mails.push(mail);
     drop(seen);
     match end {
-        End::Reply(reply) => {
+        Ending::Reply(reply) => {
             say(talk, reply)?;
             Ok(true)
         }

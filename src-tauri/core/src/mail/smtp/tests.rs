@@ -1,6 +1,6 @@
 //! The transport against a scripted peer: faults before and after a mail's end, encryption, logins, speed.
 
-use super::peer::{End, Peer, Script};
+use super::peer::{Ending, Peer, Script};
 use super::*;
 use crate::ids::{CampaignId, MessageId};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -142,7 +142,7 @@ fn temporary_refusals_are_known_by_their_codes() {
     let error = error_of(closing, SMALL);
     assert_eq!((error.kind, error.code), (ErrorKind::Network, Some(421)));
     let content = Script {
-        end: |_| End::Reply("554 5.7.1 Spam"),
+        end: |_| Ending::Reply("554 5.7.1 Spam"),
         ..Script::default()
     };
     let error = error_of(content, SMALL);
@@ -155,7 +155,7 @@ fn temporary_refusals_are_known_by_their_codes() {
 #[test]
 fn a_drop_before_the_mails_end_left_is_safe_to_try_again() {
     let at_data = Script {
-        end: |_| End::HangUpAtData,
+        end: |_| Ending::HangUpAtData,
         ..Script::default()
     };
     let error = error_of(at_data, SMALL);
@@ -167,7 +167,7 @@ fn a_drop_before_the_mails_end_left_is_safe_to_try_again() {
     ]
     .concat();
     let in_body = Script {
-        end: |_| End::HangUpInBody(10_000),
+        end: |_| Ending::HangUpInBody(10_000),
         ..Script::default()
     };
     let error = error_of(in_body, &large);
@@ -181,7 +181,7 @@ fn a_drop_before_the_mails_end_left_is_safe_to_try_again() {
 #[test]
 fn a_drop_after_the_mails_end_is_uncertain() {
     let script = Script {
-        end: |_| End::HangUpAfterEnd,
+        end: |_| Ending::Silence,
         ..Script::default()
     };
     let error = error_of(script, SMALL);
