@@ -170,7 +170,7 @@ fn recording_section(view: &View, recording: Recording) -> String {
         ),
     };
     format!(
-        "<section><h2>Recording of opens</h2><p>{}</p>\
+        "<section id=\"opens\"><h2>Recording of opens</h2><p>{}</p>\
          <form method=\"post\"><button{class} name=\"action\" value=\"{choice}\">{label}</button></form></section>",
         escape(&state)
     )
@@ -242,6 +242,11 @@ mod tests {
     fn a_page_holds_two_separate_forms_and_no_script() {
         let html = preferences(&view(Recording::On));
         assert_eq!(html.matches("<form method=\"post\">").count(), 2);
+        let fragment = crate::render::OPENS_FRAGMENT.trim_start_matches('#');
+        assert!(
+            html.contains(&format!("<section id=\"{fragment}\">")),
+            "mails link to this part"
+        );
         assert!(html.contains("value=\"stop_tracking\"") && html.contains("value=\"unsubscribe\""));
         for forbidden in ["<script", "http://", "https://", "src=", "url(", "Club>"] {
             assert!(!html.contains(forbidden), "{forbidden} must not be in the page");
