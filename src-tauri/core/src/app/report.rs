@@ -1,6 +1,7 @@
 //! Reports and timelines.
 
 use super::engine::Engine;
+use super::tracking;
 use crate::api::{
     Code, Error, ExportFormat, MessageTimeline, MessageTimelineResponse, Report, ReportExport,
     ReportExportResponse, ReportGet, ReportRecipients, ReportRecipientsResponse, ReportSeries,
@@ -17,17 +18,39 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// The moment for which a report holds.
+#[derive(Clone, Copy)]
+struct Moment {
+    now: Instant,
+    /// A listener runs in this engine.
+    is_listening: bool,
+}
+
+impl Moment {
+    fn of(engine: &Engine) -> Self {
+        Self {
+            now: engine.clock.now(),
+            is_listening: tracking::status(engine).is_some(),
+        }
+    }
+
+    /// The end of an interval of uptime that goes on.
+    fn running(self) -> Option<Instant> {
+        self.is_listening.then_some(self.now)
+    }
+}
+
 /// Returns a campaign's report as of now.
 pub fn get(engine: &Arc<Engine>, request: ReportGet) -> Result<Report> {
-    let now = engine.clock.now();
-    engine.read(|conn| whole(conn, request.id, now))
+    let moment = Moment::of(engine);
+    engine.read(|conn| whole(conn, request.id, moment))
 }
 
 fn facts(conn: &Conn, id: CampaignId) -> Result<Facts> {
     report::facts(conn, id)?.ok_or_else(|| Error::not_found("campaign", id))
 }
 
-fn whole(conn: &Conn, id: CampaignId, now: Instant) -> Result<Report> {
+fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
     let facts = facts(conn, id)?;
     let parts = report::rate_parts(conn, id)?;
     let estimate = match facts.launched_at {
@@ -38,8 +61,8 @@ fn whole(conn: &Conn, id: CampaignId, now: Instant) -> Result<Report> {
     };
     let reachable_share = match facts.window {
         Some(window) => {
-            let up = report::up(conn, window.opens_from, now)?;
-            series::reachable_share(&up, facts.window, now)
+            let up = report::up(conn, window.opens_from, moment.running())?;
+            series::reachable_share(&up, facts.window, moment.now)
         }
         None => None,
     };
@@ -68,22 +91,22 @@ fn whole(conn: &Conn, id: CampaignId, now: Instant) -> Result<Report> {
         zone: facts.zone,
         launched_at: facts.launched_at,
         practice: facts.practice,
-        as_of: now,
+        as_of: moment.now,
         parts,
     })
 }
 
 /// Returns looks over time.
 pub fn series(engine: &Arc<Engine>, request: ReportSeries) -> Result<ReportSeriesResponse> {
-    let now = engine.clock.now();
-    engine.read(|conn| chart(conn, request.id, now))
+    let moment = Moment::of(engine);
+    engine.read(|conn| chart(conn, request.id, moment))
 }
 
-fn chart(conn: &Conn, id: CampaignId, now: Instant) -> Result<ReportSeriesResponse> {
+fn chart(conn: &Conn, id: CampaignId, moment: Moment) -> Result<ReportSeriesResponse> {
     let facts = facts(conn, id)?;
     let begin = [facts.launched_at, facts.window.map(|window| window.opens_from)];
     let up = match begin.into_iter().flatten().min() {
-        Some(begin) => report::up(conn, begin, now)?,
+        Some(begin) => report::up(conn, begin, moment.running())?,
         None => Vec::new(),
     };
     let source = series::Source {
@@ -93,7 +116,7 @@ fn chart(conn: &Conn, id: CampaignId, now: Instant) -> Result<ReportSeriesRespon
         window: facts.window,
         launched_at: facts.launched_at,
     };
-    Ok(series::series(&source, now))
+    Ok(series::series(&source, moment.now))
 }
 
 /// Returns a page of a campaign's recipients.
@@ -122,7 +145,7 @@ pub fn timeline(engine: &Arc<Engine>, request: MessageTimeline) -> Result<Messag
 
 /// Writes a report into a file; whole, or not at all.
 pub fn export(engine: &Arc<Engine>, request: ReportExport) -> Result<ReportExportResponse> {
-    let now = engine.clock.now();
+    let moment = Moment::of(engine);
     let path = PathBuf::from(&request.path);
     let bytes = write_whole(&path, |out| {
         engine.read(|conn| match request.format {
@@ -132,7 +155,7 @@ pub fn export(engine: &Arc<Engine>, request: ReportExport) -> Result<ReportExpor
                 report::each_recipient(conn, request.id, |row| write(&path, out, &csv::line(&row)))
             }
             ExportFormat::Html => {
-                let (report, chart) = (whole(conn, request.id, now)?, chart(conn, request.id, now)?);
+                let (report, chart) = (whole(conn, request.id, moment)?, chart(conn, request.id, moment)?);
                 write(&path, out, &page::page(&report, &chart))
             }
         })

@@ -129,11 +129,10 @@ pub fn hourly(conn: &Conn, id: CampaignId) -> Result<Vec<(Instant, String, u32)>
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The listener notes that it is up every minute or so; beyond this it has ended without a word.
-const SEEN_LATELY: TimeDelta = TimeDelta::minutes(3);
-
 /// Returns the intervals that end after `since` in which the listener was up, in order.
-pub fn up(conn: &Conn, since: Instant, now: Instant) -> Result<Vec<[Instant; 2]>> {
+///
+/// One that was never ended goes on until `running`, or, where no listener runs, ended when it was last seen.
+pub fn up(conn: &Conn, since: Instant, running: Option<Instant>) -> Result<Vec<[Instant; 2]>> {
     let mut statement = conn.prepare_cached(
         "SELECT started_at, seen_at, ended_at FROM uptime
          WHERE ended_at IS NULL OR ended_at > ?1
@@ -144,8 +143,7 @@ pub fn up(conn: &Conn, since: Instant, now: Instant) -> Result<Vec<[Instant; 2]>
         let seen = instant(row, "seen_at")?.unwrap_or_default();
         let end = match instant(row, "ended_at")? {
             Some(ended) => ended,
-            None if now - seen < SEEN_LATELY => now,
-            None => seen,
+            None => running.unwrap_or(seen).max(seen),
         };
         Ok([started, end])
     })?;
@@ -295,11 +293,11 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            up(&conn, at(5), at(111)).unwrap(),
+            up(&conn, at(5), Some(at(111))).unwrap(),
             [[at(10), at(21)], [at(100), at(111)]],
-            "it runs: it was seen a minute ago"
+            "it runs now"
         );
-        assert_eq!(up(&conn, at(30), at(500)).unwrap(), [[at(100), at(110)]]);
+        assert_eq!(up(&conn, at(30), None).unwrap(), [[at(100), at(110)]]);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! An import end to end: files on disk into contacts in the database.
+
 use super::*;
 use crate::api::{ContactGet, ContactList, ContactRow, JobState};
 use crate::app::testing::{Bench, bench};
