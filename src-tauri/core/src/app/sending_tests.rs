@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::domain::campaign::CampaignState;
 use crate::domain::consent::ConsentState;
 use crate::ids::{AccountId, CampaignId, ContactId, ListId};
+use crate::mail::smtp::peer::{End, Peer, Script};
 use crate::store::{self, Priority};
 use chrono::TimeDelta;
 use serde_json::json;
@@ -397,4 +398,225 @@ fn an_account_sends_evenly_at_its_limit() {
         Some(now + TimeDelta::seconds(2)),
         "two mails at one a second"
     );
+}
+
+/// Makes the account one of a scripted mail server.
+fn serve(stage: &Stage, script: Script) -> Peer {
+    let peer = Peer::start(script);
+    let saving = json!({ "id": stage.account, "name": "Server", "kind": "smtp", "host": "127.0.0.1",
+                         "port": peer.address.port(), "tls": "none", "from_name": "Club",
+                         "from_address": "club@example.org", "connections": 1 });
+    account::save(&stage.bench.engine, from(saving)).unwrap();
+    peer
+}
+
+/// State and last words of everyone's message, by address.
+fn words(stage: &Stage, id: CampaignId) -> BTreeMap<String, (String, String)> {
+    let read = |conn: &store::Conn| {
+        let mut statement = conn
+            .prepare("SELECT email, state, reply FROM message WHERE campaign_id = ?1")
+            .unwrap();
+        let rows = statement
+            .query_map([id.0], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))
+            .unwrap();
+        Ok(rows.map(std::result::Result::unwrap).collect())
+    };
+    stage.bench.engine.read(read).unwrap()
+}
+
+#[test]
+fn a_servers_refusals_concern_one_mail_each_and_its_words_are_kept() {
+    let stage = Stage::set();
+    for name in ["taken", "later", "never"] {
+        stage.person(&format!("{name}@example.org"), ConsentState::Granted);
+    }
+    let peer = serve(
+        &stage,
+        Script {
+            rcpt: |line| match line {
+                line if line.contains("later") => "451 4.7.1 Greylisted",
+                line if line.contains("never") => "550 5.1.1 User unknown",
+                _ => "250 2.1.5 Ok",
+            },
+            ..Script::default()
+        },
+    );
+    let id = stage.draft();
+    stage.launch(id, 0);
+    stage.send();
+    let word = |state: &str, reply: &str| (state.to_owned(), reply.to_owned());
+    let ledger = words(&stage, id);
+    assert_eq!(
+        ledger["taken@example.org"],
+        word("accepted", "250 2.0.0 Ok: queued")
+    );
+    assert_eq!(
+        ledger["later@example.org"],
+        word("deferred", "451 4.7.1 Greylisted")
+    );
+    assert_eq!(
+        ledger["never@example.org"],
+        word("rejected", "550 5.1.1 User unknown")
+    );
+    assert_eq!(
+        stage.row(id).state,
+        CampaignState::Running,
+        "one mail waits for its retry"
+    );
+    stage.bench.clock.advance(TimeDelta::minutes(4));
+    stage.send();
+    assert_eq!(
+        words(&stage, id)["later@example.org"].0,
+        "deferred",
+        "not before five minutes"
+    );
+    assert_eq!(peer.mails(), 1, "nothing went twice");
+}
+
+#[test]
+fn silence_after_a_mails_end_is_uncertain_and_the_rest_goes_on() {
+    let stage = Stage::set();
+    for name in ["a", "b"] {
+        stage.person(&format!("{name}@example.org"), ConsentState::Granted);
+    }
+    let peer = serve(
+        &stage,
+        Script {
+            end: |index| match index {
+                0 => End::HangUpAfterEnd,
+                _ => End::Reply("250 2.0.0 Ok: queued"),
+            },
+            ..Script::default()
+        },
+    );
+    let id = stage.draft();
+    stage.launch(id, 0);
+    let events = stage.bench.engine.subscribe();
+    sending::start(&stage.bench.engine);
+    // The account rests for a moment after a broken connection; the clock stands still until it is moved.
+    while !stage.row(id).counts.contains_key("uncertain") {
+        events.recv().unwrap();
+    }
+    stage.bench.clock.advance(TimeDelta::seconds(10));
+    sending::wake(&stage.bench.engine);
+    sending::wait_idle(&stage.bench.engine);
+    sending::stop(&stage.bench.engine);
+    let row = stage.row(id);
+    assert_eq!(
+        row.counts,
+        BTreeMap::from([("accepted".to_owned(), 1), ("uncertain".to_owned(), 1)])
+    );
+    assert_eq!((row.state, peer.mails()), (CampaignState::Finished, 2));
+}
+
+#[test]
+fn a_server_that_forbids_the_sender_pauses_the_campaign_with_its_reason() {
+    let stage = Stage::set();
+    stage.person("a@example.org", ConsentState::Granted);
+    let _peer = serve(
+        &stage,
+        Script {
+            mail: "553 5.7.1 Sender address rejected",
+            ..Script::default()
+        },
+    );
+    let id = stage.draft();
+    stage.launch(id, 0);
+    stage.send();
+    let row = stage.row(id);
+    assert_eq!(row.state, CampaignState::Paused);
+    let problem = row.problem.unwrap();
+    assert!(problem.contains("553 5.7.1 Sender address rejected"), "{problem}");
+    assert_eq!(
+        stage.ledger(id)["a@example.org"].0,
+        "queued",
+        "it is not the mail's fault"
+    );
+}
+
+#[test]
+fn each_reason_against_a_launch_has_its_finding() {
+    let ids = |preflight: &Preflight| -> Vec<String> {
+        preflight.findings.iter().map(|found| found.id.clone()).collect()
+    };
+    let stage = Stage::set();
+    let nobody = stage.draft_with(json!({ "subject": "", "account": null }));
+    let preflight = stage.prepare(nobody);
+    assert!(!preflight.prepared && !preflight.ready);
+    for id in ["no_subject", "no_recipients", "no_account"] {
+        assert!(ids(&preflight).contains(&id.to_owned()), "{id}: {preflight:?}");
+    }
+    assert!(stage.try_launch(nobody, 0).is_err());
+
+    stage.person("a@example.org", ConsentState::Granted);
+    let field = stage.draft_with(json!({ "subject": "Hello {{ town }}" }));
+    let preflight = stage.prepare(field);
+    let found = preflight
+        .findings
+        .iter()
+        .find(|found| found.id == "unresolved_field")
+        .unwrap();
+    assert_eq!(
+        (found.recipients, found.examples.as_slice()),
+        (1, &["a@example.org".to_owned()][..])
+    );
+    assert!(found.message.contains("town"), "{found:?}");
+    assert_eq!(stage.try_launch(field, 0).unwrap_err().code, Code::Conflict);
+
+    let gone = Peer::start(Script::default()).address.port();
+    let saving = json!({ "id": stage.account, "name": "Server", "kind": "smtp", "host": "127.0.0.1", "port": gone,
+                         "tls": "none", "from_name": "Club", "from_address": "club@example.org" });
+    account::save(&stage.bench.engine, from(saving)).unwrap();
+    let unreachable = stage.draft();
+    let preflight = stage.prepare(unreachable);
+    assert!(
+        ids(&preflight).contains(&"account_cannot_log_in".to_owned()),
+        "{preflight:?}"
+    );
+    assert!(stage.try_launch(unreachable, 0).is_err());
+
+    super::settings::update(&stage.bench.engine, from(json!({ "postal_address": "" }))).unwrap();
+    assert!(ids(&stage.prepare(unreachable)).contains(&"no_postal_address".to_owned()));
+    let none = AddressSet {
+        url: None,
+        local: false,
+    };
+    reach::address_set(&stage.bench.engine, none).unwrap();
+    assert!(ids(&stage.prepare(unreachable)).contains(&"no_address".to_owned()));
+}
+
+#[test]
+fn what_could_end_a_header_is_refused_by_name() {
+    let stage = Stage::set();
+    let engine = &stage.bench.engine;
+    let account = |key: &str, value: &str| {
+        let mut saving = json!({ "name": "Other", "kind": "smtp", "host": "smtp.example.org", "port": 587,
+                                 "tls": "starttls", "from_name": "Club", "from_address": "club@example.org" });
+        saving
+            .as_object_mut()
+            .unwrap()
+            .insert(key.to_owned(), json!(value));
+        account::save(engine, from(saving)).unwrap_err().field
+    };
+    assert_eq!(
+        account("from_name", "Club\r\nBcc: x@example.org").as_deref(),
+        Some("from_name")
+    );
+    assert_eq!(
+        account("from_address", "a@example.org\r\nBcc: x").as_deref(),
+        Some("from_address")
+    );
+    assert_eq!(
+        account("tls", "none").as_deref(),
+        Some("tls"),
+        "only this computer may go without"
+    );
+    assert_eq!(
+        account("name", "practice").as_deref(),
+        Some("name"),
+        "names are unique"
+    );
+    let subject = json!({ "name": "Spring", "subject": "Hello\r\nBcc: x@example.org" });
+    let error = campaign::save(engine, from(subject)).unwrap_err();
+    assert_eq!(error.field.as_deref(), Some("subject"));
 }

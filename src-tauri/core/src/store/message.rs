@@ -7,7 +7,7 @@ use crate::api::Audience;
 use crate::clock::{Instant, to_millis};
 use crate::domain::consent::ConsentState;
 use crate::domain::message::{MessageState, NotTrackedReason, SkipReason, TrackingMode};
-use crate::ids::{AccountId, CampaignId, ContactId, MessageId};
+use crate::ids::{CampaignId, ContactId, MessageId};
 use crate::tracking::token::Token;
 use rusqlite::{OptionalExtension, Row};
 use std::collections::BTreeMap;
@@ -256,6 +256,22 @@ pub fn planned(conn: &Conn, campaign: CampaignId, after: MessageId, limit: u32) 
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+fn retry_sql() -> String {
+    format!(
+        "{LETTER} WHERE m.campaign_id = ?1 AND m.state IN ('queued', 'deferred')
+           AND m.next_attempt_at > ?2 AND m.next_attempt_at <= ?3
+         ORDER BY m.next_attempt_at LIMIT 1"
+    )
+}
+
+fn first_sql() -> String {
+    format!(
+        "{LETTER} WHERE m.campaign_id = ?1 AND m.state IN ('queued', 'deferred')
+           AND m.next_attempt_at = ?2 AND ?2 <= ?3
+         ORDER BY m.id LIMIT 1"
+    )
+}
+
 /// Returns the next message of a running campaign that may leave at `now`.
 ///
 /// Retries that are due go first, so that a long campaign does not make them wait for its end; then the rest
@@ -268,22 +284,14 @@ pub fn next_due(
 ) -> Result<Option<Letter>> {
     let first = to_millis(first_mail_at);
     let retry = conn
-        .prepare_cached(&format!(
-            "{LETTER} WHERE m.campaign_id = ?1 AND m.state IN ('queued', 'deferred')
-               AND m.next_attempt_at > ?2 AND m.next_attempt_at <= ?3
-             ORDER BY m.next_attempt_at LIMIT 1"
-        ))?
+        .prepare_cached(&retry_sql())?
         .query_row((campaign.0, first, to_millis(now)), letter)
         .optional()?;
     if retry.is_some() {
         return Ok(retry);
     }
     Ok(conn
-        .prepare_cached(&format!(
-            "{LETTER} WHERE m.campaign_id = ?1 AND m.state IN ('queued', 'deferred')
-               AND m.next_attempt_at = ?2 AND ?2 <= ?3
-             ORDER BY m.id LIMIT 1"
-        ))?
+        .prepare_cached(&first_sql())?
         .query_row((campaign.0, first, to_millis(now)), letter)
         .optional()?)
 }
@@ -567,13 +575,18 @@ pub fn due(conn: &Conn, campaign: CampaignId, now: Instant, most: u32) -> Result
     Ok((n, next.map(crate::clock::from_millis)))
 }
 
-/// Returns how many mails of running or paused campaigns of an account wait or are in hand.
-pub fn waiting_of_account(conn: &Conn, account: AccountId) -> Result<u32> {
-    Ok(conn
-        .prepare_cached(
-            "SELECT count(*) FROM campaign JOIN message ON message.campaign_id = campaign.id
-             WHERE campaign.account_id = ?1 AND campaign.state IN ('running', 'paused')
-               AND message.state IN ('planned', 'queued', 'deferred', 'handing_over')",
-        )?
-        .query_row([account.0], |row| row.get(0))?)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::testing;
+
+    #[test]
+    fn the_next_mail_is_found_by_its_index_however_long_the_ledger_is() {
+        let conn = testing::memory();
+        for sql in [retry_sql(), first_sql()] {
+            let plan = testing::plan(&conn, &sql, &[&1, &2, &3]);
+            assert!(plan.contains("USING INDEX message_to_send"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "nothing is sorted: {plan}");
+        }
+    }
 }
