@@ -159,6 +159,32 @@ describe("sending", () => {
     await mails.getByText(String(counts["accepted"]), { exact: true }).waitFor();
     expect(await window.inspect("campaign")).toEqual([]);
   });
+
+  it("pauses, goes on, and cancels the rest after asking", async () => {
+    const { page } = window;
+    const { accounts } = await window.call("account_list", {});
+    const outbox = accounts.find((account) => account.kind === "outbox");
+    if (outbox === undefined) throw new Error("the sample data has no outbox");
+    const { sample: _sample, secret: _secret, secret_note: _note, ...settings } = outbox;
+    await window.call("account_save", { ...settings, per_minute: 60 });
+    const { campaigns } = await window.call("campaign_list", {});
+    const { id } = await window.call("campaign_duplicate", { id: campaigns[0]?.id ?? 0 });
+    await launch(id, 0);
+    await window.go(`/campaigns/${id}`);
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.getByRole("button", { name: "Resume" }).waitFor();
+    expect((await window.call("campaign_get", { id })).state).toBe("paused");
+    expect(await window.inspect("paused")).toEqual([]);
+    await page.getByRole("button", { name: "Resume" }).click();
+    await page.getByRole("button", { name: "Cancel the rest" }).click();
+    const question = page.getByRole("dialog", { name: /^Cancel the remaining \d+ mails\?$/ });
+    expect(await window.inspect("cancel")).toEqual([]);
+    await question.getByRole("button", { name: /^Cancel \d+ mails$/ }).click();
+    await page.getByText(/^Cancelled ·/).waitFor();
+    const { state, counts } = await window.call("campaign_get", { id });
+    expect(state).toBe("cancelled");
+    expect(counts["cancelled"], "what had not left is cancelled, what had stays").toBeGreaterThan(0);
+  });
 });
 
 describe("every place", () => {
