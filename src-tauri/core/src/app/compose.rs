@@ -6,7 +6,7 @@
 use super::engine::Engine;
 use super::error::sentence;
 use super::preflight::{self, Facts, For};
-use super::{campaign, sending};
+use super::{campaign, sending, transports};
 use crate::api::{
     CampaignPreview, CampaignTestMail, Code, DocumentFromMarkdown, DocumentResponse, Error, Finding,
     FindingLevel, Preview, Result, RouteKind, Tag, TestMailResponse,
@@ -292,7 +292,7 @@ pub fn test_mail(engine: &Arc<Engine>, request: CampaignTestMail) -> Result<Test
     // Before the mail leaves: its links must be known as a test's from the first click on.
     let now = facts.now;
     engine.write(&[], move |conn| Ok(test_token::add(conn, now, &token)?))?;
-    let mut transport = sending::transport_for(engine, account.id)?;
+    let mut transport = transports::transport_for(engine, account.id)?;
     let result = transport.deliver(&OutgoingMail {
         from: letterhead.from_address(),
         to: to.as_str(),

@@ -28,5 +28,6 @@ pub mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tracking;
+mod transports;
 pub mod verify;
 pub mod workspace;

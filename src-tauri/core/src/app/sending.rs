@@ -5,8 +5,8 @@
 
 use super::engine::Engine;
 use super::error::sentence;
-use super::settings;
-use crate::api::{AccountKind, ActivityKind, Error, Result, RouteKind, Tag};
+use super::{settings, transports};
+use crate::api::{ActivityKind, Error, Result, RouteKind, Tag};
 use crate::clock::Instant;
 use crate::delivery::dispatcher::{
     Agenda, Claim, Claimed, Dispatcher, Done, Ended, LedgerError, Office, Why, Work,
@@ -19,13 +19,12 @@ use crate::domain::campaign::{CampaignState, CampaignTracking};
 use crate::domain::consent::UnknownPolicy;
 use crate::domain::message::SkipReason;
 use crate::ids::{AccountId, CampaignId};
-use crate::mail::outbox::{Kept, OutboxTransport, Shelf};
 use crate::render::audit::Severity;
 use crate::render::template::{Person, Source};
 use crate::store::activity::{self, NewActivity};
 use crate::store::campaign::Head;
 use crate::store::message::{Letter, Outcome};
-use crate::store::{self, Conn, Priority, account, campaign, message, outbox_mail, route, setting};
+use crate::store::{self, Conn, Priority, account, campaign, message, route, setting};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
@@ -214,62 +213,6 @@ pub(crate) fn letterhead(conn: &Conn, id: CampaignId) -> Result<Letterhead> {
     })
 }
 
-/// Returns a transport of the account, not yet connected.
-///
-/// Fails with a sentence where the account does not exist or its password is gone.
-pub(crate) fn transport_for(engine: &Arc<Engine>, account: AccountId) -> Result<Box<dyn Transport>> {
-    let account = engine
-        .read(|conn| Ok(account::find(conn, account)?))?
-        .ok_or_else(|| Error::not_found("account", account))?;
-    match account.kind {
-        AccountKind::Outbox => Ok(Box::new(OutboxTransport::new(
-            engine.workspace.dir().to_owned(),
-            Box::new(Notes(Arc::downgrade(engine))),
-        ))),
-        AccountKind::Smtp => super::account::smtp_transport(engine, &account),
-    }
-}
-
-/// The outbox's list, kept in the database.
-struct Notes(Weak<Engine>);
-
-impl Shelf for Notes {
-    fn keep(&self, mail: Kept) -> std::result::Result<(), String> {
-        let Some(engine) = self.0.upgrade() else {
-            return Err("the workspace is closed".into());
-        };
-        let now = engine.clock.now();
-        let of_ledger = mail.message.is_some();
-        let row = outbox_mail::NewOutboxMail {
-            to: mail.to,
-            subject: mail.subject,
-            path: mail.path,
-            campaign: mail.campaign,
-            message: mail.message,
-            test: mail.test,
-        };
-        let add = move |conn: &Conn| outbox_mail::add(conn, now, &row);
-        let announcer = engine.clone();
-        if of_ledger {
-            // The row of the ledger that says "accepted" is queued behind this one, in the same class: they are
-            // committed together, or this one first.
-            engine
-                .db
-                .submit(Priority::Sending, add, move |result| match result {
-                    Ok(_) => announcer.announce(&[Tag::Outbox]),
-                    Err(error) => tracing::error!(%error, "a mail lies in the outbox and is not listed"),
-                });
-            return Ok(());
-        }
-        engine
-            .db
-            .write(Priority::Sending, add)
-            .map_err(|error| error.to_string())?;
-        engine.announce(&[Tag::Outbox]);
-        Ok(())
-    }
-}
-
 /// The dispatcher's view of the workspace.
 struct Desk {
     engine: Weak<Engine>,
@@ -412,7 +355,7 @@ impl Office for Desk {
 
     fn transport(&self, account: AccountId) -> std::result::Result<Box<dyn Transport>, String> {
         let engine = self.engine().map_err(|error| error.0)?;
-        transport_for(&engine, account).map_err(|error| error.message)
+        transports::transport_for(&engine, account).map_err(|error| error.message)
     }
 
     fn pause(&self, account: AccountId, why: Why<'_>) {
