@@ -245,8 +245,8 @@ mod tests {
                      SELECT id, {now} + contact_id * 60000, iif(contact_id <= 60, 'human_direct', 'machine_prefetch'),
                        iif(contact_id <= 60, 'browser', 'apple_mpp'), 1, x'01', 1
                      FROM message WHERE contact_id <= 90;
-                     INSERT INTO hourly SELECT 1, at / {hour}, class, count(*) FROM hit GROUP BY 2, 3;
-                     INSERT INTO hourly SELECT 1, first_open_at / {hour}, 'first_open', count(*)
+                     INSERT INTO hourly SELECT 1, at / {hour} * {hour}, class, count(*) FROM hit GROUP BY 2, 3;
+                     INSERT INTO hourly SELECT 1, first_open_at / {hour} * {hour}, 'first_open', count(*)
                        FROM message WHERE first_open_at IS NOT NULL GROUP BY 2;
                      INSERT INTO campaign_counter VALUES (1, 'not_recorded_at_request', 5);
                      INSERT INTO uptime (started_at, seen_at, ended_at) VALUES ({now}, {now}, {now} + 5 * {hour});"

@@ -139,17 +139,17 @@ pub fn erase(conn: &Conn, id: ContactId) -> Result<bool> {
 
 /// Takes a person's looks out of the hourly counts, so that a chart agrees with its rate.
 ///
-/// `hour` counts from 1970, as `rollup` writes it.
+/// `hour` is its first millisecond, as `rollup` writes it.
 fn take_out_of_hourly(conn: &Conn, id: ContactId) -> Result<()> {
     for sql in [
         "UPDATE hourly SET n = hourly.n - gone.n
-         FROM (SELECT m.campaign_id, hit.at / 3600000 AS hour, hit.class, count(*) AS n
+         FROM (SELECT m.campaign_id, hit.at / 3600000 * 3600000 AS hour, hit.class, count(*) AS n
                FROM message m JOIN hit ON hit.message_id = m.id
                WHERE m.contact_id = ?1 AND hit.new_look = 1
                GROUP BY 1, 2, 3) AS gone
          WHERE hourly.campaign_id = gone.campaign_id AND hourly.hour = gone.hour AND hourly.class = gone.class",
         "UPDATE hourly SET n = hourly.n - gone.n
-         FROM (SELECT campaign_id, first_open_at / 3600000 AS hour, count(*) AS n
+         FROM (SELECT campaign_id, first_open_at / 3600000 * 3600000 AS hour, count(*) AS n
                FROM message WHERE contact_id = ?1 AND first_open_at IS NOT NULL
                GROUP BY 1, 2) AS gone
          WHERE hourly.campaign_id = gone.campaign_id AND hourly.hour = gone.hour AND hourly.class = 'first_open'",
@@ -210,7 +210,7 @@ mod tests {
              VALUES (1, 7200000, 'human_direct', 'browser', 1, 'Firefox', x'01', 1),
                     (1, 7200500, 'human_direct', 'browser', 1, 'Firefox', x'01', 0),
                     (3, 7200001, 'human_direct', 'browser', 1, 'Firefox', x'02', 1);
-             INSERT INTO hourly VALUES (1, 2, 'human_direct', 2), (1, 2, 'first_open', 2);
+             INSERT INTO hourly VALUES (1, 7200000, 'human_direct', 2), (1, 7200000, 'first_open', 2);
              INSERT INTO message_event (message_id, at, kind, reply) VALUES (1, 6, 'accepted', '250 <ana@example.org> ok');
              INSERT INTO activity (at, kind, text, message_id, contact_id)
              VALUES (7, 'look', 'ana@example.org looked', 1, 1), (8, 'look', 'ana@example.org looked', 1, NULL);

@@ -119,19 +119,12 @@ pub fn shared_loads(conn: &Conn, id: CampaignId) -> Result<BTreeMap<HitClass, u3
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// `hourly` counts hours from 1970.
-const HOUR_MILLIS: i64 = 3_600_000;
-
 /// Returns a campaign's hourly counts in time order: the hour's first instant, the class, how many.
 pub fn hourly(conn: &Conn, id: CampaignId) -> Result<Vec<(Instant, String, u32)>> {
     let mut statement =
         conn.prepare_cached("SELECT hour, class, n FROM hourly WHERE campaign_id = ?1 ORDER BY hour, class")?;
     let rows = statement.query_map([id.0], |row| {
-        Ok((
-            from_millis(row.get::<_, i64>("hour")? * HOUR_MILLIS),
-            row.get("class")?,
-            row.get("n")?,
-        ))
+        Ok((from_millis(row.get("hour")?), row.get("class")?, row.get("n")?))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -312,7 +305,7 @@ mod tests {
         let conn = testing::memory();
         messages(&conn, &[]);
         conn.execute_batch(
-            "INSERT INTO hourly VALUES (1, 0, 'shared:human_direct', 2), (1, 1, 'shared:human_direct', 3),
+            "INSERT INTO hourly VALUES (1, 0, 'shared:human_direct', 2), (1, 3600000, 'shared:human_direct', 3),
                                        (1, 0, 'shared:scanner', 1), (1, 0, 'human_direct', 9), (1, 0, 'unknown', 4)",
         )
         .unwrap();

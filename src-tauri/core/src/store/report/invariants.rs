@@ -55,12 +55,12 @@ const RULES: &[Rule] = &[
                 SELECT campaign_id, hour, class, n FROM hourly
                 WHERE class <> 'outside' AND class NOT LIKE 'shared:%'),
               counted AS (
-                SELECT m.campaign_id, h.at / 3600000 AS hour, h.class, count(*) AS n
+                SELECT m.campaign_id, h.at / 3600000 * 3600000 AS hour, h.class, count(*) AS n
                 FROM hit h JOIN message m ON m.id = h.message_id WHERE h.new_look = 1 GROUP BY 1, 2, 3
                 UNION ALL
-                SELECT campaign_id, first_open_at / 3600000, 'first_open', count(*)
+                SELECT campaign_id, first_open_at / 3600000 * 3600000, 'first_open', count(*)
                 FROM message WHERE first_open_at IS NOT NULL GROUP BY 1, 2)
-              SELECT campaign_id, hour * 3600000, sum(told), sum(counted) FROM (
+              SELECT campaign_id, hour, sum(told), sum(counted) FROM (
                 SELECT campaign_id, hour, class, n AS told, 0 AS counted FROM told
                 UNION ALL
                 SELECT campaign_id, hour, class, 0, n FROM counted)
@@ -151,8 +151,8 @@ mod tests {
              VALUES (1, 7200100, 'machine_prefetch', 'gmail', 1, x'01', 1),
                     (1, 7200500, 'human_proxy', 'named_proxy', 1, x'02', 1),
                     (1, 7200600, 'human_proxy', 'named_proxy', 1, x'02', 0);
-             INSERT INTO hourly VALUES (1, 2, 'machine_prefetch', 1), (1, 2, 'human_proxy', 1),
-                                       (1, 2, 'first_open', 1), (1, 2, 'outside', 2);
+             INSERT INTO hourly VALUES (1, 7200000, 'machine_prefetch', 1), (1, 7200000, 'human_proxy', 1),
+                                       (1, 7200000, 'first_open', 1), (1, 7200000, 'outside', 2);
              INSERT INTO campaign_counter VALUES (1, 'late', 2);",
         )
         .unwrap();
