@@ -172,7 +172,7 @@ fn parts(out: &mut String, report: &Report) {
     out.push_str("</table>\n");
 }
 
-/// Draws people and what may be people over time, with a table below for those who cannot see it.
+/// Draws people and what may be people over time, with the same figures as a table for those who cannot see it.
 fn over_time(out: &mut String, chart: &ReportSeriesResponse, zone: Tz) {
     let Some([from, until]) = chart.span else { return };
     let height = |point: &SeriesPoint| f64::from(point.human + point.unknown);
@@ -209,6 +209,12 @@ fn over_time(out: &mut String, chart: &ReportSeriesResponse, zone: Tz) {
         time(from, zone),
         time(until, zone)
     );
+    out.push_str("<details><summary class=\"quiet\">As a table</summary>\n<table>\n");
+    for point in chart.points.iter().filter(|point| height(point) > 0.0) {
+        let looks = format!("{} by people, {} unknown", point.human, point.unknown);
+        row(out, &time(point.at, zone), looks);
+    }
+    out.push_str("</table>\n</details>\n");
 }
 
 fn beside(out: &mut String, report: &Report, zone: Tz) {
