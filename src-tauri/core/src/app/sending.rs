@@ -2,6 +2,8 @@
 //!
 //! Every transaction of sending is opened here: the claim with its last look at the person, and the result of a
 //! mail together with the claim of the next. Start at [`Desk`].
+//!
+//! Longer than 600 lines so that all transitions of a message on its way can be read in one place.
 
 use super::engine::Engine;
 use super::error::sentence;

@@ -1,4 +1,6 @@
 //! From a draft to the outbox: prepare, launch, the last look at claim, pause, cancel, and what a crash leaves.
+//!
+//! Longer than 600 lines because every test plays on the same stage, which stands at the top.
 
 use super::testing::{Bench, bench};
 use super::{account, campaign, contact, launch, outbox, reach, sending};
