@@ -42,18 +42,18 @@ pub fn demo(options: &Demo, json: bool, quiet: bool) -> Result<ExitCode> {
         print::json_document(&result);
     } else {
         let parsed: Report = serde_json::from_value(report)?;
-        print!("{}", print::report(&parsed));
-        println!(
-            "\n{} requests over HTTP; every number above was read back from the database.",
-            requests.len()
-        );
-        match place.kept() {
-            Some(dir) => println!(
+        let kept = match place.kept() {
+            Some(dir) => format!(
                 "Kept in {}: mails in outbox/, requests in requests.jsonl.",
                 dir.display()
             ),
-            None => println!("Say --keep DIR to look at the mails and the log of requests."),
-        }
+            None => "Say --keep DIR to look at the mails and the log of requests.".to_owned(),
+        };
+        print::out(&format!(
+            "{}\n{} requests over HTTP; every number above was read back from the database.\n{kept}\n",
+            print::report(&parsed),
+            requests.len()
+        ));
     }
     Ok(ExitCode::SUCCESS)
 }

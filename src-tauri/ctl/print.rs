@@ -2,13 +2,28 @@
 
 use casement_core::api::{self, Preflight, RateParts, Report};
 use serde_json::{Value, json};
+use std::io::Write;
+
+/// Prints text on standard output; a reader that has gone, such as `head`, ends the program quietly.
+pub fn out(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) else {
+        return;
+    };
+    let is_gone = error.kind() == std::io::ErrorKind::BrokenPipe;
+    if !is_gone {
+        eprintln!("casementctl: cannot write to standard output: {error}");
+    }
+    // Results are printed last: everything that was to be done is on disk.
+    std::process::exit(i32::from(!is_gone));
+}
 
 /// Prints one JSON document.
 pub fn json_document(value: &Value) {
-    println!(
-        "{}",
+    out(&format!(
+        "{}\n",
         serde_json::to_string_pretty(value).expect("a JSON value is always JSON")
-    );
+    ));
 }
 
 /// Prints why a command failed: a sentence on standard error, and the error's JSON form with `--json`.

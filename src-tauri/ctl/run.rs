@@ -30,7 +30,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Command::Call { list: true, .. } => {
             api::COMMANDS
                 .iter()
-                .for_each(|command| println!("{}", command.name));
+                .for_each(|command| print::out(&format!("{}\n", command.name)));
             return Ok(ExitCode::SUCCESS);
         }
         _ => {}
@@ -83,7 +83,7 @@ impl Session {
         if self.json {
             print::json_document(value);
         } else {
-            print!("{}", words());
+            print::out(&words());
         }
     }
 

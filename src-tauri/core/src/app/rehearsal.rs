@@ -204,7 +204,7 @@ impl<'a> Rehearsal<'a> {
             engine,
             SettingsUpdate {
                 unknown_policy: Some(UnknownPolicy::None),
-                postal_address: Some("12 Boathouse Lane\nExampleton".into()),
+                postal_address: Some(POSTAL_ADDRESS.into()),
                 organisation: Some("Riverside Rowing Club".into()),
                 zone: None,
                 theme: None,
@@ -324,7 +324,7 @@ impl<'a> Rehearsal<'a> {
                 },
                 window: Some(WindowSpec::Days { days: 30, zone: None }),
                 tracking: None,
-                postal_address: String::new(),
+                postal_address: POSTAL_ADDRESS.into(),
                 markdown: Some(mailing.markdown.into()),
                 document: None,
             },
@@ -556,6 +556,9 @@ struct Act {
     dnt: bool,
     body: &'static str,
 }
+
+/// Stands in every mail, so that a sample draft can be launched in a workspace without an address of its own.
+const POSTAL_ADDRESS: &str = "12 Boathouse Lane\nExampleton";
 
 /// The name of the rehearsal's account.
 pub const ACCOUNT: &str = "Rowing club, practice";
