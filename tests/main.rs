@@ -1,8 +1,14 @@
 //! One integration test binary over the core and the real `casementctl` process. No GTK.
 //!
 //! - `architecture`: the rules of `docs/architecture.md`.
+//! - `bad_input`: what is wrong gets a clear sentence, and nothing is lost.
+//! - `bad_places`: the same for ports, folders, disks and databases that cannot be used.
 //! - `bindings`: the TypeScript that the window compiles against is made from the command table.
+//! - `demo`: every number of the demo follows from its mails and its log of requests.
 //! - `docs`: the tests that the documents name exist.
+//! - `engine`: one engine per workspace, frames, crashes, pause and cancel, by the real process.
+//! - `real_mail`: fifty mails through Postfix and Dovecot, read, opened, opted out of, reported.
+//! - `harness`: Postfix, Dovecot, `casementctl` and the clients that look at them; no tests of the product.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,5 +16,11 @@
 )]
 
 mod architecture;
+mod bad_input;
+mod bad_places;
 mod bindings;
+mod demo;
 mod docs;
+mod engine;
+mod harness;
+mod real_mail;

@@ -1,0 +1,60 @@
+//! What the tests stand on: real servers, the real `casementctl`, and small clients to look at both from outside.
+//!
+//! - `process`: a process with its children, ended by its id when it is dropped.
+//! - `mail_servers`: Postfix and Dovecot from the distribution, with folders and ports of their own.
+//! - `sink`: a scripted SMTP server for what a good server would not do.
+//! - `ctl`: the real binary in a home of its own.
+//! - `http`, `imap`, `mime`: mail clients, played. None of them shares a parser with the code under test.
+//! - `readers`: the user agents of mail clients.
+//!
+//! Nothing here waits for a fixed time: [`until`] asks again until a deadline.
+
+pub mod ctl;
+pub mod http;
+pub mod imap;
+pub mod mail_servers;
+pub mod mime;
+pub mod process;
+pub mod readers;
+pub mod sink;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+/// How long something may take that takes a second on a quiet machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks `look` until it finds something; fails with `what` once [`PATIENCE`] is over.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "waited {} s in vain: {what}",
+            PATIENCE.as_secs()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Returns a loopback port that nobody uses at this moment.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| listener.local_addr())
+        .expect("a loopback port can be had")
+        .port()
+}
+
+/// Whether this run may skip nothing.
+pub fn is_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false" && value != "0")
+}
+
+/// Says why a test does nothing on this machine; in CI that is a failure.
+pub fn skip(test: &str, why: &str) {
+    assert!(!is_ci(), "{test}: {why}; in CI nothing is skipped");
+    eprintln!("{test}: skipped: {why}");
+}

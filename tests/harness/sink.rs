@@ -1,0 +1,182 @@
+//! A scripted SMTP server on loopback: it keeps what it takes, and answers only as fast as the test lets it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// The server. It ends with the test's process.
+pub struct Sink {
+    /// Where it listens.
+    pub port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Recipients whose mail came to its end, whatever was answered, and the mails.
+    taken: Vec<(String, Vec<u8>)>,
+    /// How many of them may still be answered; `None` answers all.
+    permits: Option<usize>,
+    /// Mails at their end that wait for their answer.
+    waiting: usize,
+    /// Answers to RCPT by recipient, each given once, first first.
+    replies: BTreeMap<String, Vec<String>>,
+}
+
+impl Sink {
+    /// Listens. With `permits`, only so many mails are answered until [`Self::allow`] is called.
+    pub fn start(permits: Option<usize>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port can be had");
+        let port = listener.local_addr().expect("it is bound").port();
+        let shared = Arc::new(Shared::default());
+        shared.lock().permits = permits;
+        let served = shared.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = served.clone();
+                // A client that hangs up in mid-sentence is what some tests want.
+                std::thread::spawn(move || drop(converse(stream, &shared)));
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// Answers RCPT for `recipient` with `reply`, once; several are given in turn.
+    pub fn reply_to(&self, recipient: &str, reply: &str) {
+        let mut state = self.shared.lock();
+        state
+            .replies
+            .entry(recipient.to_owned())
+            .or_default()
+            .push(reply.to_owned());
+    }
+
+    /// Lets `count` more mails be answered; `None` lets all.
+    pub fn allow(&self, count: Option<usize>) {
+        let mut state = self.shared.lock();
+        state.permits = match (state.permits, count) {
+            (Some(left), Some(more)) => Some(left + more),
+            _ => None,
+        };
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits until `count` mails wait for their answer.
+    pub fn wait_for_waiting(&self, count: usize) {
+        self.wait(&format!("{count} mails should wait"), |state| {
+            state.waiting >= count
+        });
+    }
+
+    /// Returns the recipients of all mails that came to their end, in order.
+    pub fn recipients(&self) -> Vec<String> {
+        self.shared
+            .lock()
+            .taken
+            .iter()
+            .map(|(to, _)| to.clone())
+            .collect()
+    }
+
+    fn wait(&self, what: &str, done: impl Fn(&State) -> bool) {
+        let deadline = Instant::now() + super::PATIENCE;
+        let mut state = self.shared.lock();
+        while !done(&state) {
+            assert!(Instant::now() < deadline, "waited in vain: {what}");
+            state = self
+                .shared
+                .changed
+                .wait_timeout(state, Duration::from_secs(1))
+                .expect("no test panics with the lock held")
+                .0;
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panics with the lock held")
+    }
+
+    /// Keeps a mail, and returns once it may be answered.
+    fn take(&self, to: &str, mail: Vec<u8>) {
+        let mut state = self.lock();
+        state.taken.push((to.to_owned(), mail));
+        state.waiting += 1;
+        self.changed.notify_all();
+        loop {
+            match &mut state.permits {
+                None => break,
+                Some(0) => {}
+                Some(left) => {
+                    *left -= 1;
+                    break;
+                }
+            }
+            state = self
+                .changed
+                .wait(state)
+                .expect("no test panics with the lock held");
+        }
+        state.waiting -= 1;
+        self.changed.notify_all();
+    }
+}
+
+fn converse(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+    let mut out = stream.try_clone()?;
+    let mut input = BufReader::new(stream);
+    let mut say = |line: &str| out.write_all(format!("{line}\r\n").as_bytes());
+    say("220 sink.casement.test ESMTP")?;
+    let mut to = String::new();
+    let mut line = String::new();
+    loop {
+        line.clear();
+        if input.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let command = line.trim_end();
+        let verb = command.to_ascii_uppercase();
+        if verb.starts_with("EHLO") || verb.starts_with("HELO") {
+            say("250-sink.casement.test")?;
+            say("250 8BITMIME")?;
+        } else if verb.starts_with("RCPT TO:") {
+            to = command["RCPT TO:".len()..].trim().to_owned();
+            to = to
+                .split('>')
+                .next()
+                .unwrap_or_default()
+                .trim_start_matches('<')
+                .to_owned();
+            let scripted = shared
+                .lock()
+                .replies
+                .get_mut(&to)
+                .filter(|replies| !replies.is_empty())
+                .map(|replies| replies.remove(0));
+            say(scripted.as_deref().unwrap_or("250 2.1.5 Ok"))?;
+        } else if verb == "DATA" {
+            say("354 End data with <CR><LF>.<CR><LF>")?;
+            let mut mail = Vec::new();
+            while !mail.ends_with(b"\r\n.\r\n") {
+                if input.read_until(b'\n', &mut mail)? == 0 {
+                    return Ok(());
+                }
+            }
+            shared.take(&to, mail);
+            say(&format!("250 2.0.0 Ok: kept for {to}"))?;
+        } else if verb == "QUIT" {
+            return say("221 2.0.0 Bye");
+        } else {
+            say("250 2.0.0 Ok")?;
+        }
+    }
+}
