@@ -219,3 +219,94 @@ const REGATTA: Mailing = Mailing {
         - two coxes\n- somebody with a loud voice\n- cakes\n\n\
         [Put your name down](https://riverside.example/regatta)\n",
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{
+        AppStateGet, CampaignList, JobState, ListList, OutboxList, OutboxOpenAs, ReaderClient, ReportGet,
+        ReportSeries, Verify,
+    };
+    use crate::app::{campaign, contact, outbox, report, settings, testing, verify};
+    use crate::domain::campaign::CampaignState;
+
+    #[test]
+    fn sample_data_fills_every_place_and_goes_as_one() {
+        let bench = testing::bench();
+        let engine = &bench.engine;
+        let started = add(engine, SampleDataAdd {}).unwrap();
+        let job = engine.jobs.wait(started.job).unwrap();
+        assert_eq!(job.state, JobState::Done, "{:?}", job.error);
+        assert!(
+            add(engine, SampleDataAdd {}).is_err(),
+            "there is one set of sample data, not two"
+        );
+
+        let campaigns = campaign::list(engine, CampaignList {}).unwrap().campaigns;
+        assert!(campaigns.iter().all(|row| row.sample), "all of it is marked");
+        let sent: Vec<_> = campaigns
+            .iter()
+            .filter(|row| row.state == CampaignState::Finished)
+            .collect();
+        assert_eq!(
+            (campaigns.len(), sent.len()),
+            (3, 2),
+            "two that were sent and a draft"
+        );
+        for row in &sent {
+            let report = report::get(engine, ReportGet { id: row.id }).unwrap();
+            let series = report::series(engine, ReportSeries { id: row.id }).unwrap();
+            let drawn: u32 = series.points.iter().map(|point| point.first_opens).sum();
+            assert_eq!(
+                drawn, report.parts.confirmed,
+                "the chart draws what the range counts"
+            );
+            assert!(
+                report.parts.confirmed > 0 && report.parts.machine_only > 0 && report.parts.no_signal > 0
+            );
+        }
+        let checked = verify::verify(engine, Verify {}).unwrap();
+        assert_eq!(checked.breaches, Vec::<String>::new());
+
+        let mails = outbox::list(
+            engine,
+            OutboxList {
+                campaign: Some(sent[0].id),
+                search: String::new(),
+                offset: 0,
+                limit: 500,
+            },
+        );
+        let tracked = mails.unwrap().mails.into_iter().find_map(|mail| {
+            let opened = outbox::open_as(
+                engine,
+                OutboxOpenAs {
+                    id: mail.id,
+                    client: ReaderClient::Iphone,
+                },
+            )
+            .unwrap();
+            opened.status
+        });
+        assert_eq!(
+            tracked,
+            Some(200),
+            "a sample mail can be opened, at the port of today"
+        );
+
+        remove(engine, SampleDataRemove {}).unwrap();
+        let state = settings::state(engine, AppStateGet {}).unwrap();
+        assert!(
+            state.first_start && !state.has_sample_data,
+            "nothing of it is left"
+        );
+        assert_eq!(contact::lists(engine, ListList {}).unwrap().contacts, 0);
+        assert_eq!(
+            verify::verify(engine, Verify {}).unwrap().breaches,
+            Vec::<String>::new()
+        );
+        let outbox = engine.workspace.outbox();
+        let left = std::fs::read_dir(&outbox).map_or(0, Iterator::count);
+        assert_eq!(left, 0, "its mails are gone from {}", outbox.display());
+    }
+}

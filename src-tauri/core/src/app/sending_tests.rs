@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::domain::campaign::CampaignState;
 use crate::domain::consent::ConsentState;
 use crate::ids::{AccountId, CampaignId, ContactId, ListId};
-use crate::mail::smtp::peer::{End, Peer, Script};
+use crate::mail::smtp::peer::{Ending, Peer, Script};
 use crate::store::{self, Priority};
 use chrono::TimeDelta;
 use serde_json::json;
@@ -485,8 +485,8 @@ fn silence_after_a_mails_end_is_uncertain_and_the_rest_goes_on() {
         &stage,
         Script {
             end: |index| match index {
-                0 => End::HangUpAfterEnd,
-                _ => End::Reply("250 2.0.0 Ok: queued"),
+                0 => Ending::Silence,
+                _ => Ending::Reply("250 2.0.0 Ok: queued"),
             },
             ..Script::default()
         },
