@@ -129,9 +129,14 @@ impl Driver {
 
     /// Writes a picture of the window to `file`.
     pub fn photograph(&self, file: &Path) {
-        // Two frames: the first may have been drawn before the last change, and the picture would be stale.
-        let drawn = "const done = arguments[0]; document.fonts.ready.then(() =>
-            requestAnimationFrame(() => requestAnimationFrame(() => done(true))));";
+        // Colours that are on their way arrive first. Then two frames: the first may have been drawn before the
+        // last change, and the picture would be stale.
+        let drawn = "const done = arguments[0];
+            const ends = (one) => Number.isFinite(one.effect.getComputedTiming().endTime);
+            const frame = () => new Promise(requestAnimationFrame);
+            document.fonts.ready.then(frame)
+                .then(() => Promise.allSettled(document.getAnimations().filter(ends).map((one) => one.finished)))
+                .then(frame).then(frame).then(() => done(true));";
         self.post("/execute/async", &json!({"script": drawn, "args": []}))
             .expect("the window draws");
         let picture = self.get("/screenshot").expect("the driver takes a picture");
