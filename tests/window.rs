@@ -107,6 +107,11 @@ fn from_the_first_start_to_an_open_that_lands_live() {
         )
     };
     window.wait_for("the report", &shows(confirmed));
+    let shown = window.text();
+    assert!(
+        !shown.contains("1970"),
+        "time starts with the campaign, not with the clock:\n{shown}"
+    );
 
     // Another process opens the mail as a reader would; it answers when the pixel was answered.
     let opened = desk.call("outbox_open_as", &json!({"id": mail, "client": "iphone"}));
