@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tempfile::TempDir;
 
 #[test]
 fn a_port_in_use_is_named() {
@@ -116,16 +117,16 @@ fn set_modes(dir: &Path, folder: u32, file: u32) {
     fs::set_permissions(dir, fs::Permissions::from_mode(folder)).expect("own folder");
 }
 
-/// A small disk: a tmpfs where this process may mount one.
-struct SmallDisk(PathBuf);
+/// A small disk: a tmpfs on a folder of its own, where this process may mount one.
+struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    fn mount(at: PathBuf, size: &str) -> Option<Self> {
-        fs::create_dir(&at).expect("own folder");
+    fn mount(size: &str) -> Option<Self> {
+        let at = tempfile::tempdir().expect("a temporary folder can be made");
         let options = format!("size={size},mode=0700");
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &options, "casement-test"])
-            .arg(&at)
+            .arg(at.path())
             .output();
         mounted
             .is_ok_and(|output| output.status.success())
@@ -135,9 +136,9 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(&self.0).status();
+        let unmounted = Command::new("umount").arg(self.0.path()).status();
         if !unmounted.is_ok_and(|status| status.success()) {
-            eprintln!("{} is still mounted", self.0.display());
+            eprintln!("{} is still mounted", self.0.path().display());
         }
     }
 }
@@ -156,15 +157,13 @@ fn crowd() -> String {
 
 #[test]
 fn a_full_disk_is_said_and_what_was_kept_stays() {
-    let ctl = Ctl::new();
-    let at = ctl.home().join("disk");
-    let Some(disk) = SmallDisk::mount(at, "8m") else {
+    let Some(disk) = SmallDisk::mount("8m") else {
         // A container may not mount; the test below fills a file instead of a disk.
         eprintln!("a_full_disk_is_said_and_what_was_kept_stays: this process may not mount a small disk");
         return;
     };
-    let ctl = furnish(ctl.with_workspace(disk.0.join("workspace")));
-    let ballast = disk.0.join("ballast");
+    let ctl = furnish(Ctl::new().with_workspace(disk.0.path().join("workspace")));
+    let ballast = disk.0.path().join("ballast");
     fs::write(&ballast, vec![1; 4 << 20]).expect("there is room for that");
     let file = ctl.file("crowd.csv", crowd());
     let path = file.to_str().expect("ASCII");
