@@ -222,7 +222,7 @@ CREATE INDEX hit_by_client ON hit (message_id, client_hash, at);
 -- `outside` what fell outside the window, `shared:CLASS` loads of the shared pixel.
 CREATE TABLE hourly (
   campaign_id INTEGER NOT NULL REFERENCES campaign (id) ON DELETE CASCADE,
-  -- Whole hours since 1970-01-01T00:00:00Z.
+  -- The first instant of the hour.
   hour        INTEGER NOT NULL,
   class       TEXT    NOT NULL,
   n           INTEGER NOT NULL,
