@@ -16,7 +16,6 @@ pub mod ids;
 pub mod listener;
 pub mod mail;
 pub mod net;
-pub mod reach;
 pub mod render;
 pub mod report;
 pub mod secrets;
