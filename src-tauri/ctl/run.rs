@@ -89,8 +89,10 @@ impl Session {
 
     fn job(&mut self, started: Value) -> Result<Value> {
         let quiet = self.quiet || self.json;
+        let mut told = 0;
         self.access.wait_job(started, |job| {
-            if !quiet && job.done > 0 {
+            if !quiet && job.done > told {
+                told = job.done;
                 match job.total {
                     Some(total) => eprintln!("{}: {} of {total}", job.title, job.done),
                     None => eprintln!("{}: {}", job.title, job.done),
