@@ -9,7 +9,7 @@ use crate::project::Project;
 use crate::system::{self, Part};
 use crate::{host, sh, ui};
 
-/// What every package must hold, by the end of its path.
+/// What every package must hold.
 const CONTENTS: &[&str] = &[
     "/usr/bin/casement",
     "/usr/bin/casementctl",
@@ -57,7 +57,7 @@ fn look_inside(file: &Path, program: &str, option: &str) -> Result<()> {
     let list = sh::output(Command::new(program).arg(option).arg(file))?;
     let missing: Vec<_> = CONTENTS
         .iter()
-        .filter(|path| !list.lines().any(|line| line.ends_with(*path)))
+        .filter(|path| !list.lines().any(|line| names(line, path)))
         .copied()
         .collect();
     if !missing.is_empty() {
@@ -71,6 +71,15 @@ fn look_inside(file: &Path, program: &str, option: &str) -> Result<()> {
     Ok(())
 }
 
+/// Tells whether a line of a listing ends in `path`, written as `/usr/…`, `./usr/…` or `usr/…`.
+///
+/// dpkg-deb prints names as the archive has them, and bundlers differ in that.
+fn names(line: &str, path: &str) -> bool {
+    line.split_whitespace().next_back().is_some_and(|name| {
+        name.trim_start_matches('.').trim_start_matches('/') == path.trim_start_matches('/')
+    })
+}
+
 fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut files: Vec<PathBuf> = entries
@@ -80,5 +89,25 @@ fn only_file(folder: &Path, extension: &str) -> Result<PathBuf> {
     match (files.pop(), files.is_empty()) {
         (Some(file), true) => Ok(file),
         _ => bail!("{} should hold one .{extension}", folder.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listed_name_is_known_however_its_root_is_written() {
+        for line in [
+            "-rwxr-xr-x 0/0 27742512 2026-11-23 16:17 usr/bin/casement",
+            "-rwxr-xr-x 0/0 27742512 2026-11-23 16:17 ./usr/bin/casement",
+            "/usr/bin/casement",
+        ] {
+            assert!(names(line, "/usr/bin/casement"), "{line}");
+            assert!(
+                !names(line, "/usr/bin/casementctl"),
+                "another program is not this one: {line}"
+            );
+        }
     }
 }
