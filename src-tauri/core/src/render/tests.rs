@@ -10,6 +10,7 @@ use crate::ids::{CampaignId, SeededEntropy};
 use crate::tracking::token::Token;
 use mail_parser::MessageParser;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use std::collections::BTreeMap;
 
 mod audit_tests;
@@ -513,8 +514,26 @@ fn a_template_is_shared_by_workers() {
     shared(&compile("Hello", "Hi"));
 }
 
+/// The same cases in every run, so that a red one can be repeated; `PROPTEST_RNG_SEED` and `PROPTEST_CASES` look
+/// further.
+fn seeded(cases: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    match asked.rng_seed {
+        RngSeed::Random => ProptestConfig {
+            rng_seed: RngSeed::Fixed(2026),
+            cases,
+            failure_persistence: None,
+            ..asked
+        },
+        RngSeed::Fixed(_) => ProptestConfig {
+            failure_persistence: None,
+            ..asked
+        },
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(seeded(64))]
 
     #[test]
     fn no_value_breaks_out_of_the_html_or_adds_a_header(
@@ -534,8 +553,10 @@ proptest! {
         let bytes = mail(&rendered, &someone);
         prop_assert_eq!(header_names(&bytes), header_names(&mail(&wanted, &plain)));
         let problems = check(&bytes, &someone);
+        // Headers lose control characters, which may bring two braces of the value together.
+        let has_braces = |text: &str| text.chars().filter(|c| !c.is_control()).collect::<String>().contains("{{");
         prop_assert!(
-            problems.iter().all(|problem| problem.id == "unresolved_field" && value.contains("{{")),
+            problems.iter().all(|problem| problem.id == "unresolved_field" && (has_braces(&value) || has_braces(&first))),
             "{:?}",
             problems
         );

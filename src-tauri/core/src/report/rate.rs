@@ -66,7 +66,8 @@ pub fn wilson(successes: u32, n: u32) -> Option<[f64; 2]> {
     let scale = 1.0 + z2 / n;
     let centre = (p + z2 / (2.0 * n)) / scale;
     let half = Z * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt() / scale;
-    Some([(centre - half).max(0.0), (centre + half).min(1.0)])
+    // At 0 and at n the bound is the rate itself; rounding may put it a hair beyond.
+    Some([(centre - half).clamp(0.0, p), (centre + half).clamp(p, 1.0)])
 }
 
 /// Readers whose opens can be told: no prefetch by Apple's mail privacy was seen from them.
@@ -109,6 +110,7 @@ impl Cohort {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     fn counts(human: u32, unknown: u32, machine: u32, none: u32) -> Counts {
         Counts {
@@ -157,6 +159,14 @@ mod tests {
     }
 
     #[test]
+    fn at_both_ends_the_interval_holds_the_rate() {
+        for n in 1..=2000 {
+            assert_eq!(wilson(0, n).unwrap()[0], 0.0, "0 of {n}");
+            assert_eq!(wilson(n, n).unwrap()[1], 1.0, "{n} of {n}");
+        }
+    }
+
+    #[test]
     fn wilsons_interval_agrees_with_published_figures() {
         // Newcombe 1998, Statistics in Medicine 17:857, table I, method 3.
         for (successes, n, low, high) in [
@@ -188,6 +198,16 @@ mod tests {
     }
 
     proptest! {
+        // The same cases in every run, so that a red one can be repeated; `PROPTEST_RNG_SEED` looks further.
+        #![proptest_config(ProptestConfig {
+            rng_seed: match ProptestConfig::default().rng_seed {
+                RngSeed::Random => RngSeed::Fixed(2026),
+                asked => asked,
+            },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
         #[test]
         fn the_parts_add_up_and_the_range_is_a_range(
             human in 0u32..1000, unknown in 0u32..1000, machine in 0u32..1000, none in 0u32..1000,
