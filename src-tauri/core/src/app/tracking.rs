@@ -11,9 +11,9 @@ use crate::domain::consent::ConsentState;
 use crate::domain::contact::isolate;
 use crate::domain::contact::mask;
 use crate::domain::message::TrackingMode;
-use crate::listener::gate::{self, BindError};
+use crate::listener::front::{self, ListenError, Listening};
+use crate::listener::gate::{self, BindError, Limits};
 use crate::listener::pages::{Recording, Standing, View, grant_wording};
-use crate::listener::server::{self, ListenError, Listening};
 use crate::listener::{AnswerHit, AnswerPage, Door, Hit, HitSink, Method, Outcome, Pages, Site, Wish};
 use crate::store::activity::{self, NewActivity};
 use crate::store::preference::{self, Reader};
@@ -34,7 +34,7 @@ const DEFAULT_BIND: &str = "127.0.0.1:0";
 
 /// A listener that answers.
 pub struct Running {
-    open: Vec<(Listening, bool)>,
+    listening: Listening,
     asked: ListenerStart,
     notes: Arc<Notes>,
     pulse: Arc<Pulse>,
@@ -78,17 +78,16 @@ pub fn start(engine: &Arc<Engine>, request: ListenerStart) -> Result<()> {
             move |what| ports.failed(what)
         }),
     });
-    let mut open: Vec<(Listening, bool)> = Vec::new();
-    for (field, bind, door) in doors {
-        let behind_proxy = door != Door::Direct;
-        match server::listen(bind, door, site.clone()) {
-            Ok(listening) => open.push((listening, behind_proxy)),
-            Err(error) => {
-                open.into_iter().for_each(|(listening, _)| listening.stop());
-                return Err(refused(field, &error));
-            }
-        }
-    }
+    let (fields, doors): (Vec<_>, Vec<_>) = doors
+        .into_iter()
+        .map(|(field, bind, door)| (field, (bind, door)))
+        .unzip();
+    let mut key = [0; 32];
+    engine.entropy.fill(&mut key);
+    let key = data_encoding::HEXLOWER.encode(&key);
+    let limits = Limits::for_files(gate::limits::raise_file_limit());
+    let listening = front::listen(doors, site, key, limits)
+        .map_err(|error| refused(fields.get(error.entrance()).copied().unwrap_or("bind"), &error))?;
     let now = engine.clock.now();
     let interval = match engine
         .db
@@ -96,7 +95,7 @@ pub fn start(engine: &Arc<Engine>, request: ListenerStart) -> Result<()> {
     {
         Ok(interval) => interval,
         Err(error) => {
-            open.into_iter().for_each(|(listening, _)| listening.stop());
+            listening.stop();
             return Err(error.into());
         }
     };
@@ -108,7 +107,7 @@ pub fn start(engine: &Arc<Engine>, request: ListenerStart) -> Result<()> {
             move || beat(&engine, &pulse, interval)
         });
     *slot = Some(Running {
-        open,
+        listening,
         asked: request,
         notes,
         pulse,
@@ -123,9 +122,7 @@ pub fn stop(engine: &Engine) {
     let Some(mut running) = slot(engine).take() else {
         return;
     };
-    for (listening, _) in running.open.drain(..) {
-        listening.stop();
-    }
+    running.listening.stop();
     running.pulse.stop();
     if let Some(heart) = running.heart.take() {
         // It only waits and writes; a panic of the writer is reported there.
@@ -147,11 +144,12 @@ pub fn status(engine: &Engine) -> Option<RunningStatus> {
     let (hits_per_minute, last_error) = running.notes.read(engine.clock.now());
     Some(RunningStatus {
         entrances: running
-            .open
+            .listening
+            .entrances()
             .iter()
-            .map(|(listening, behind_proxy)| Entrance {
-                url: format!("http://{}", listening.addr()),
-                behind_proxy: *behind_proxy,
+            .map(|(addr, door)| Entrance {
+                url: format!("http://{addr}"),
+                behind_proxy: *door != Door::Direct,
             })
             .collect(),
         hits_per_minute,
@@ -215,7 +213,7 @@ fn doors(request: &ListenerStart) -> Result<Vec<(&'static str, gate::Bind, Door)
             };
             doors.push((
                 "behind_proxy",
-                gate::parse(bind).map_err(invalid("behind_proxy"))?,
+                gate::parse_loopback(bind).map_err(invalid("behind_proxy"))?,
                 door,
             ));
         }

@@ -5,6 +5,7 @@
 //! no type of it leaves that file: a request is handed on as plain data with a closure that answers it.
 
 pub mod body;
+pub mod front;
 pub mod gate;
 mod order;
 pub mod pages;

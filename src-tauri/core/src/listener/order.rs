@@ -88,18 +88,6 @@ impl<A> Order<A> {
         drop(late);
     }
 
-    /// Takes a request out of its line that was answered by other means.
-    pub fn leave(&self, place: Place) {
-        let mut state = self.lock();
-        if let Some(line) = state.lines.get_mut(&place.peer) {
-            line.retain(|(id, _)| *id != place.id);
-        }
-        let late = state.let_through(place.peer);
-        drop(state);
-        drop(late);
-        self.written();
-    }
-
     /// Says that an answer was written.
     pub fn written(&self) {
         self.lock().in_hand -= 1;
@@ -179,13 +167,11 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_left_holds_nobody_up() {
+    fn the_end_comes_after_the_last_answer() {
         let (order, out) = Order::new();
-        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        let (a, b) = (order.enter(peer), order.enter(peer));
-        order.ready(b, "b");
-        order.leave(a);
-        assert_eq!(turn(&out), ["b"]);
+        let place = order.enter(SocketAddr::from(([127, 0, 0, 1], 1)));
+        order.ready(place, "a");
+        assert_eq!(turn(&out), ["a"]);
         order.written();
         assert!(order.finish(Duration::ZERO));
         assert!(out.recv().is_err(), "the writing thread ends");

@@ -16,6 +16,8 @@ pub enum Route {
     Robots,
     /// `/healthz`: answers, and tells nothing.
     Health,
+    /// The watchdog's path of the moment; only the gate knows it.
+    Watch,
     /// A known path with a method that it does not take; these it takes.
     WrongMethod(&'static str),
     /// Anything else.

@@ -1,7 +1,7 @@
 //! Decides which sockets may be opened.
 //!
-//! For now this computer only: tiny_http must not meet the internet. It has no timeouts and no limits, and one
-//! hostile `Content-Length` ends the process. The gate that can face the internet is to be built here.
+//! The direct entrance may face the internet. The one behind a proxy may not: whoever reaches it can claim any
+//! address in the proxy's name.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -24,15 +24,25 @@ pub enum BindError {
         "{0:?} is no address to listen at; write it like 127.0.0.1:8025, or 127.0.0.1:0 for any free port"
     )]
     Syntax(String),
-    /// Not this computer.
+    /// Not this computer, where a proxy's word is believed.
     #[error(
-        "{0} can be reached from other computers, which this version's listener must not be; \
-         listen at 127.0.0.1 and let a proxy or tunnel on this computer pass requests on"
+        "{0} can be reached from other computers, and whoever reaches the entrance behind a proxy is believed; \
+         let it listen at 127.0.0.1, where only a proxy or tunnel on this computer comes in"
     )]
     NotLoopback(IpAddr),
 }
 
-/// Reads `ADDR:PORT`; only loopback addresses pass.
+/// Reads `ADDR:PORT` of this computer; any other address is refused.
+pub fn parse_loopback(text: &str) -> Result<Bind, BindError> {
+    let bind = parse(text)?;
+    if bind.0.ip().to_canonical().is_loopback() {
+        Ok(bind)
+    } else {
+        Err(BindError::NotLoopback(bind.0.ip()))
+    }
+}
+
+/// Reads `ADDR:PORT`.
 pub fn parse(text: &str) -> Result<Bind, BindError> {
     let text = text.trim();
     let addr = match text.rsplit_once(':') {
@@ -42,12 +52,8 @@ pub fn parse(text: &str) -> Result<Bind, BindError> {
             .map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
         _ => text.parse().ok(),
     };
-    let addr = addr.ok_or_else(|| BindError::Syntax(text.chars().take(80).collect()))?;
-    if addr.ip().to_canonical().is_loopback() {
-        Ok(Bind(addr))
-    } else {
-        Err(BindError::NotLoopback(addr.ip()))
-    }
+    addr.map(Bind)
+        .ok_or_else(|| BindError::Syntax(text.chars().take(80).collect()))
 }
 
 #[cfg(test)]
@@ -55,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_computer_may_be_bound() {
+    fn a_proxys_entrance_is_on_this_computer() {
         for text in [
             "127.0.0.1:0",
             "127.0.0.2:80",
@@ -63,10 +69,11 @@ mod tests {
             "localhost:8025",
             " 127.0.0.1:1 ",
         ] {
-            assert!(parse(text).is_ok(), "{text} is this computer");
+            assert!(parse_loopback(text).is_ok(), "{text} is this computer");
         }
         for text in ["0.0.0.0:80", "[::]:80", "192.168.1.4:80", "203.0.113.9:80"] {
-            let error = parse(text).unwrap_err();
+            assert!(parse(text).is_ok(), "{text} may be bound for readers");
+            let error = parse_loopback(text).unwrap_err();
             assert!(
                 matches!(error, BindError::NotLoopback(_)),
                 "{text} is open to others"
