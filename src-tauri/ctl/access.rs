@@ -3,7 +3,7 @@
 use crate::machine;
 use anyhow::{Context, Result};
 use casement_core::api::{self, Code, EngineHost, Job, JobState};
-use casement_core::app::engine::{Engine, EngineOptions};
+use casement_core::app::engine::{Durability, Engine, EngineOptions};
 use casement_core::clock::SystemClock;
 use casement_core::engine::socket::Client;
 use casement_core::ids::{Entropy, SystemEntropy};
@@ -38,6 +38,7 @@ pub fn engine(workspace: &Path, entropy: Arc<dyn Entropy>) -> api::Result<Arc<En
         keys: machine::key_store(),
         zone: machine::zone(),
         extra_roots: machine::extra_roots(),
+        durability: Durability::Full,
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;
     Ok(engine)

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use casement_core::api::{self, Code, EngineHost};
-use casement_core::app::engine::{Engine, EngineOptions};
+use casement_core::app::engine::{Durability, Engine, EngineOptions};
 use casement_core::app::sending;
 use casement_core::clock::SystemClock;
 use casement_core::ids::SystemEntropy;
@@ -109,6 +109,7 @@ fn open_engine(workspace: Option<PathBuf>) -> api::Result<Arc<Engine>> {
         keys: machine::key_store(),
         zone: machine::zone(),
         extra_roots: machine::extra_roots(),
+        durability: Durability::Full,
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;
     sending::start(&engine);

@@ -9,6 +9,8 @@ use crate::engine::socket::{Host, Server};
 use crate::ids::Entropy;
 use crate::secrets::KeyStore;
 use crate::store::{Conn, Db, Priority, route, setting};
+
+pub use crate::store::Durability;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -29,6 +31,8 @@ pub struct EngineOptions {
     pub zone: String,
     /// PEM texts of root certificates to trust for mail servers, besides this computer's.
     pub extra_roots: Vec<Vec<u8>>,
+    /// How far a commit goes before it is called done.
+    pub durability: Durability,
 }
 
 impl EngineOptions {
@@ -41,6 +45,7 @@ impl EngineOptions {
             keys: engine.keys.clone(),
             zone: engine.zone.clone(),
             extra_roots: engine.extra_roots.clone(),
+            durability: Durability::Full,
         }
     }
 }
@@ -74,7 +79,13 @@ impl Engine {
     pub fn open(options: EngineOptions) -> Result<Arc<Self>> {
         let workspace = Workspace::open(&options.workspace)?;
         let held = lock::lock(workspace.dir())?;
-        let db = Db::open(&workspace.database(), &workspace.backups(), &*options.clock)?;
+        let db = Db::open(
+            &workspace.database(),
+            &workspace.backups(),
+            &*options.clock,
+            options.durability,
+        )?;
+        db.replay_with(super::tracking::replay(&options.entropy));
         let events = Events::start();
         let jobs = Jobs::new({
             let events = events.clone();

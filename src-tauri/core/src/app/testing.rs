@@ -1,6 +1,6 @@
 //! An engine over a fresh workspace, for the tests of use cases.
 
-use super::engine::{Engine, EngineOptions};
+use super::engine::{Durability, Engine, EngineOptions};
 use crate::api::{Job, JobStarted, Result};
 use crate::clock::ManualClock;
 use crate::ids::SeededEntropy;
@@ -25,6 +25,7 @@ pub(crate) fn bench() -> Bench {
         keys: Arc::new(NoKeys),
         zone: "UTC".into(),
         extra_roots: Vec::new(),
+        durability: Durability::Full,
     })
     .unwrap();
     Bench { engine, clock, dir }

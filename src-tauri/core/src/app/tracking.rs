@@ -17,8 +17,8 @@ use crate::listener::pages::{Recording, Standing, View, grant_wording};
 use crate::listener::{AnswerHit, AnswerPage, Door, Hit, HitSink, Method, Outcome, Pages, Site, Wish};
 use crate::store::activity::{self, NewActivity};
 use crate::store::preference::{self, Reader};
-use crate::store::{self, Conn, Priority, counter, setting, test_token, uptime};
-use crate::tracking::ingest::{self, Arrival, Recorded};
+use crate::store::{self, Conn, Priority, Stored, counter, setting, test_token, uptime};
+use crate::tracking::ingest::{self, Arrival, Recorded, Source};
 use crate::tracking::policy;
 use crate::tracking::token::Token;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
@@ -88,6 +88,7 @@ pub fn start(engine: &Arc<Engine>, request: ListenerStart) -> Result<()> {
     let limits = Limits::for_files(gate::limits::raise_file_limit());
     let listening = front::listen(doors, site, key, limits)
         .map_err(|error| refused(fields.get(error.entrance()).copied().unwrap_or("bind"), &error))?;
+    engine.db.prepare_spool();
     let now = engine.clock.now();
     let interval = match engine
         .db
@@ -333,13 +334,18 @@ impl Notes {
 struct Ports {
     engine: Weak<Engine>,
     notes: Arc<Notes>,
+    /// Under which the spool's records tell clients apart. In memory only.
+    kept_key: [u8; 32],
 }
 
 impl Ports {
     fn new(engine: &Arc<Engine>, notes: &Arc<Notes>) -> Self {
+        let mut kept_key = [0; 32];
+        engine.entropy.fill(&mut kept_key);
         Self {
             engine: Arc::downgrade(engine),
             notes: notes.clone(),
+            kept_key,
         }
     }
 
@@ -409,18 +415,23 @@ impl HitSink for Ports {
                 && hit
                     .source
                     .is_some_and(|source| source.to_canonical().is_loopback()),
-            source: hit.source,
+            source: hit.source.map_or(Source::Unknown, Source::Address),
             user_agent: hit.user_agent,
             not_to_be_recorded: policy::asks_not_to_be_recorded(&hit.dnt, &hit.gpc),
             prefetch: hit.prefetch,
             fresh_key,
         };
         let (at, notes, weak) = (arrival.at, self.notes.clone(), self.engine.clone());
-        engine.db.submit(
+        let arrival = Arc::new(arrival);
+        let (kept, key) = (arrival.clone(), self.kept_key);
+        engine.db.submit_kept(
             Priority::Hits,
             move |conn| ingest::record(conn, &arrival),
-            move |result: store::Result<Recorded>| match result {
-                Ok(recorded) => {
+            move || keep::hit(&kept, &key),
+            move |result| match result {
+                // In the spool, and on disk: it is recorded, and will be counted.
+                Ok(Stored::Spooled) => answer(Outcome::Recorded),
+                Ok(Stored::Committed(recorded)) => {
                     // After the commit: a 200 that is not on disk would be a lie after a power cut.
                     answer(Outcome::Recorded);
                     if recorded == Recorded::Stored {
@@ -567,5 +578,8 @@ fn view(conn: &Conn, token: &Token) -> store::Result<(View, Option<Reader>)> {
     Ok((view, Some(reader)))
 }
 
+mod keep;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use keep::replay;

@@ -18,6 +18,20 @@ pub const OWN: &str = "own";
 pub const SHARED_OUTSIDE: &str = "shared_outside";
 /// Loads of a shared pixel that were not counted at readers' request.
 pub const SHARED_NOT_RECORDED: &str = "shared_not_recorded";
+/// The number of the last transaction, written by itself: so it can be told whether one that failed is there.
+pub const TRANSACTION: &str = "transaction";
+/// The last record of the spool that was applied.
+pub const REPLAYED: &str = "replayed";
+
+/// Sets what is under `name`.
+pub fn set(conn: &Conn, name: &str, n: u64) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO counter (name, n) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET n = excluded.n",
+    )?
+    .execute((name, n.cast_signed()))?;
+    Ok(())
+}
 
 /// Counts one more under `name`.
 pub fn add(conn: &Conn, name: &str) -> Result<()> {

@@ -1,18 +1,23 @@
 //! Opens the database; one writing connection behind one fair queue, a few readers.
 //!
-//! Writers queue by [`Priority`]. One thread drains what waits, runs each piece in its own savepoint and
-//! commits all of them at once, so that many small writes share one fsync and nobody is told "done" before
-//! the commit. A piece that fails is rolled back alone.
+//! Writers queue by [`Priority`]. One thread (`writer`) drains what waits, runs each piece in its own savepoint
+//! and commits all of them at once, so that many small writes share one fsync and nobody is told "done" before
+//! the commit. A piece that fails is rolled back alone. What readers ask of us is kept in the spool where the
+//! database cannot take it.
 
-use super::{Error, Result, migrate};
+mod writer;
+
+use super::spool::Spool;
+use super::{Error, Result, counter, migrate};
 use crate::clock::Clock;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use writer::Writer;
 
 /// A connection inside a transaction, as store functions take it.
 pub type Conn = Connection;
@@ -20,7 +25,9 @@ pub type Conn = Connection;
 /// Who goes first. Every class gets its turn in every commit; the order decides who waits when time is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// Opt-outs and hits: a reader waits for the answer.
+    /// What readers decide: never behind a flood of hits.
+    OptOuts,
+    /// Hits and pages: a reader waits for the answer.
     Hits,
     /// The ledger.
     Sending,
@@ -30,27 +37,72 @@ pub enum Priority {
     Bulk,
 }
 
-const CLASSES: usize = 4;
-/// Pieces taken into one commit, by class.
-const TAKE: [usize; CLASSES] = [1024, 256, 64, 1];
-/// No commit takes on further pieces after this long.
-const BATCH: Duration = Duration::from_millis(50);
+const CLASSES: usize = 5;
 /// Pieces that may wait in one class; beyond it writers wait before they queue.
 const QUEUED: usize = 4096;
 /// WAL-reset corruption is possible before this version (https://sqlite.org/wal.html#walresetbug).
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-type Run = Box<dyn FnOnce(&Conn) -> std::result::Result<(), ()> + Send>;
-type Done = Box<dyn FnOnce(Result<()>) + Send>;
+/// How far a commit goes before it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// To the disk: it survives a power cut.
+    #[default]
+    Full,
+    /// To the operating system. For the test that proves that power-cut replays can see a loss; nothing else may
+    /// use it.
+    Normal,
+}
+
+/// How a piece ended, before the commit.
+enum Ran {
+    Done,
+    /// It failed by itself, and was rolled back alone.
+    Failed,
+    /// The database failed under it.
+    Storage(Problem),
+}
+
+/// What is wrong with the database, in a form that can be told to many.
+#[derive(Debug, Clone)]
+struct Problem {
+    code: Option<rusqlite::ErrorCode>,
+    text: String,
+}
+
+/// Where a write was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Committed,
+    Spooled,
+}
+
+/// What became of a write that may be spooled.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stored<T> {
+    /// It is in the database.
+    Committed(T),
+    /// The database could not take it; it is on disk in the spool, and will be replayed.
+    Spooled,
+}
+
+type Run = Box<dyn FnOnce(&Conn) -> Ran + Send>;
+type Done = Box<dyn FnOnce(Result<Kept>) + Send>;
+/// Applies a spooled record, by the rules of now.
+pub type Replay = Box<dyn Fn(&Conn, &[u8]) -> Result<()> + Send>;
 
 struct Piece {
     run: Run,
     done: Done,
+    /// What to keep of it in the spool; `None` where it is not to be kept there.
+    record: Option<Box<dyn FnOnce() -> Vec<u8> + Send>>,
 }
 
 #[derive(Default)]
 struct Queue {
     waiting: [VecDeque<Piece>; CLASSES],
+    /// Somebody waits for the spool to be made.
+    make_spool: Vec<mpsc::SyncSender<()>>,
     closed: bool,
 }
 
@@ -59,6 +111,11 @@ struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     left: Condvar,
+    replay: Mutex<Option<Replay>>,
+    /// Records that wait in the spool.
+    spooled: AtomicUsize,
+    /// Why the last commit failed; `None` since one succeeded.
+    problem: Mutex<Option<Problem>>,
 }
 
 impl Shared {
@@ -80,7 +137,7 @@ impl Db {
     ///
     /// Backups before a migration go into `backups`. Fails with a sentence where the file is newer than this
     /// build, damaged, or cannot be written.
-    pub fn open(path: &Path, backups: &Path, clock: &dyn Clock) -> Result<Self> {
+    pub fn open(path: &Path, backups: &Path, clock: &dyn Clock, durability: Durability) -> Result<Self> {
         if rusqlite::version_number() < OLDEST_SQLITE {
             return Err(Error::Value(format!(
                 "SQLite {} is too old; 3.51.3 is needed",
@@ -88,16 +145,21 @@ impl Db {
             )));
         }
         let mut conn = Connection::open(path)?;
-        configure(&conn, path)?;
+        configure(&conn, path, durability)?;
         migrate::migrate(&mut conn, path, backups, clock.now())?;
         conn.execute_batch("PRAGMA foreign_keys = ON")?;
         let shared = Arc::<Shared>::default();
+        let spool_path = path.with_file_name("spool");
+        let unusable = |source| Error::Io {
+            path: spool_path.display().to_string(),
+            source,
+        };
+        let spool = Spool::open(&spool_path, counter::get(&conn, counter::REPLAYED)?).map_err(unusable)?;
+        let transaction = counter::get(&conn, counter::TRANSACTION)?;
+        let writer = Writer::new(path, durability, conn, shared.clone(), spool, transaction);
         let writer = std::thread::Builder::new()
             .name("casement-writer".into())
-            .spawn({
-                let shared = shared.clone();
-                move || work(&mut conn, &shared)
-            })
+            .spawn(move || writer.work())
             .map_err(|source| Error::Io {
                 path: path.display().to_string(),
                 source,
@@ -184,22 +246,77 @@ impl Db {
             let slot = slot.clone();
             Box::new(move |conn| {
                 let result = write(conn);
-                let outcome = if result.is_ok() { Ok(()) } else { Err(()) };
+                let ran = if result.is_ok() { Ran::Done } else { Ran::Failed };
                 *slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(result);
-                outcome
+                ran
             })
         };
-        let done: Done = Box::new(move |committed| {
+        let done: Done = Box::new(move |kept| {
             let result = slot
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner())
                 .take();
-            done(match (committed, result) {
-                (Ok(()), Some(result)) | (Err(_), Some(result @ Err(_))) => result,
+            done(match (kept, result) {
+                (Ok(_), Some(result)) | (Err(_), Some(result @ Err(_))) => result,
                 (Err(error), _) => Err(error.into()),
-                (Ok(()), None) => Err(Error::Panicked.into()),
+                (Ok(_), None) => Err(Error::Panicked.into()),
             });
         });
+        self.enqueue(
+            priority,
+            Piece {
+                run,
+                done,
+                record: None,
+            },
+        );
+    }
+
+    /// As [`Self::submit`], for what must not be lost while the database cannot be written: then `record` of it
+    /// goes into the spool, and `done` hears so once that is on disk.
+    pub fn submit_kept<T: Send + 'static>(
+        &self,
+        priority: Priority,
+        write: impl FnOnce(&Conn) -> Result<T> + Send + 'static,
+        record: impl FnOnce() -> Vec<u8> + Send + 'static,
+        done: impl FnOnce(Result<Stored<T>>) + Send + 'static,
+    ) {
+        let slot = Arc::new(Mutex::new(None));
+        let run: Run = {
+            let slot = slot.clone();
+            Box::new(move |conn| {
+                let result = write(conn);
+                let ran = match &result {
+                    Ok(_) => Ran::Done,
+                    Err(error) => Problem::of(error).map_or(Ran::Failed, Ran::Storage),
+                };
+                *slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(result);
+                ran
+            })
+        };
+        let done: Done = Box::new(move |kept| {
+            let result = slot
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .take();
+            done(match (kept, result) {
+                (Ok(Kept::Spooled), _) => Ok(Stored::Spooled),
+                (Ok(Kept::Committed), Some(result)) => result.map(Stored::Committed),
+                (Err(_), Some(Err(error))) | (Err(error), _) => Err(error),
+                (Ok(Kept::Committed), None) => Err(Error::Panicked),
+            });
+        });
+        self.enqueue(
+            priority,
+            Piece {
+                run,
+                done,
+                record: Some(Box::new(record)),
+            },
+        );
+    }
+
+    fn enqueue(&self, priority: Priority, piece: Piece) {
         let class = priority as usize;
         let mut queue = self.shared.lock();
         while queue.waiting[class].len() >= QUEUED && !queue.closed {
@@ -211,11 +328,52 @@ impl Db {
         }
         if queue.closed {
             drop(queue);
-            return done(Err(Error::Closed));
+            return (piece.done)(Err(Error::Closed));
         }
-        queue.waiting[class].push_back(Piece { run, done });
+        queue.waiting[class].push_back(piece);
         drop(queue);
         self.shared.arrived.notify_one();
+    }
+
+    /// Says how spooled records are applied. What waits from a run before is applied from now on.
+    pub fn replay_with(&self, replay: Replay) {
+        *self
+            .shared
+            .replay
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(replay);
+        self.shared.arrived.notify_one();
+    }
+
+    /// Takes the room for the spool from the disk, where that was not done yet. Without it, what the database
+    /// cannot take is refused.
+    pub fn prepare_spool(&self) {
+        let (sender, made) = mpsc::sync_channel(1);
+        {
+            let mut queue = self.shared.lock();
+            if queue.closed {
+                return;
+            }
+            queue.make_spool.push(sender);
+        }
+        self.shared.arrived.notify_one();
+        // A writer that has ended makes none.
+        let _ = made.recv();
+    }
+
+    /// Returns how many records wait in the spool.
+    pub fn spooled(&self) -> usize {
+        self.shared.spooled.load(Ordering::Relaxed)
+    }
+
+    /// Returns why the last commit failed; `None` since one succeeded.
+    pub fn problem(&self) -> Option<Error> {
+        self.shared
+            .problem
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .as_ref()
+            .map(Problem::error)
     }
 
     /// Returns how many pieces of `priority` wait.
@@ -270,8 +428,9 @@ impl Drop for Db {
     }
 }
 
-fn configure(conn: &Connection, path: &Path) -> Result<()> {
-    conn.busy_timeout(Duration::from_secs(5))?;
+fn configure(conn: &Connection, path: &Path, durability: Durability) -> Result<()> {
+    // Beyond it readers' requests go to the spool, so that they need not wait for whoever holds the lock.
+    conn.busy_timeout(Duration::from_secs(2))?;
     conn.set_prepared_statement_cache_capacity(256);
     let damaged = |error: rusqlite::Error| match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => Error::Damaged {
@@ -292,118 +451,11 @@ fn configure(conn: &Connection, path: &Path) -> Result<()> {
          PRAGMA journal_size_limit = 67108864;
          PRAGMA wal_autocheckpoint = 4000;",
     )
-    .map_err(damaged)
-}
-
-fn work(conn: &mut Connection, shared: &Shared) {
-    loop {
-        let mut queue = shared.lock();
-        while queue.waiting.iter().all(VecDeque::is_empty) {
-            if queue.closed {
-                return;
-            }
-            queue = shared
-                .arrived
-                .wait(queue)
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-        }
-        drop(queue);
-        commit(conn, shared);
+    .map_err(damaged)?;
+    if durability == Durability::Normal {
+        conn.execute_batch("PRAGMA synchronous = NORMAL")?;
     }
-}
-
-/// Takes pieces, runs them, commits, and only then tells their owners.
-fn commit(conn: &mut Connection, shared: &Shared) {
-    let mut finished: Vec<(Done, std::result::Result<(), ()>)> = Vec::new();
-    let begun = conn.execute_batch("BEGIN IMMEDIATE");
-    if let Err(error) = begun {
-        let (code, text) = (error.sqlite_error_code(), error.to_string());
-        for (class, limit) in TAKE.iter().enumerate() {
-            for _ in 0..*limit {
-                let Some(piece) = take(shared, class) else { break };
-                (piece.done)(Err(storage_error(code, &text)));
-            }
-        }
-        return;
-    }
-    let start = Instant::now();
-    'batch: for (class, limit) in TAKE.iter().enumerate() {
-        for _ in 0..*limit {
-            if !finished.is_empty() && start.elapsed() > BATCH {
-                break 'batch;
-            }
-            let Some(piece) = take(shared, class) else { break };
-            let outcome = run(conn, piece.run);
-            finished.push((piece.done, outcome));
-        }
-    }
-    match conn.execute_batch("COMMIT") {
-        Ok(()) => {
-            for (done, outcome) in finished {
-                tell(done, outcome.map_err(|()| Error::Panicked));
-            }
-        }
-        Err(error) => {
-            tracing::error!(%error, "a commit failed; its writes are rolled back");
-            let (code, text) = (error.sqlite_error_code(), error.to_string());
-            if !conn.is_autocommit() && conn.execute_batch("ROLLBACK").is_err() {
-                tracing::error!("a rollback failed; the next write begins anew");
-            }
-            for (done, _) in finished {
-                tell(done, Err(storage_error(code, &text)));
-            }
-        }
-    }
-}
-
-fn take(shared: &Shared, class: usize) -> Option<Piece> {
-    let piece = shared.lock().waiting[class].pop_front();
-    if piece.is_some() {
-        shared.left.notify_one();
-    }
-    piece
-}
-
-/// Runs one piece in a savepoint, so that its failure takes nothing else along.
-fn run(conn: &Connection, run: Run) -> std::result::Result<(), ()> {
-    if conn.execute_batch("SAVEPOINT piece").is_err() {
-        return Err(());
-    }
-    let outcome = catch_unwind(AssertUnwindSafe(|| run(conn))).unwrap_or_else(|_| {
-        tracing::error!("a write panicked and was rolled back");
-        Err(())
-    });
-    let end = if outcome.is_ok() {
-        "RELEASE piece"
-    } else {
-        "ROLLBACK TO piece; RELEASE piece"
-    };
-    // After some failures SQLite has rolled back the whole transaction; the COMMIT will say so.
-    if conn.execute_batch(end).is_err() {
-        Err(())
-    } else {
-        outcome
-    }
-}
-
-fn tell(done: Done, result: Result<()>) {
-    if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
-        tracing::error!("telling a writer of its commit panicked; the commit stands");
-    }
-}
-
-/// Makes one error into as many as there are owners; rusqlite's cannot be cloned.
-fn storage_error(code: Option<rusqlite::ErrorCode>, text: &str) -> Error {
-    let extended_code = match code {
-        Some(rusqlite::ErrorCode::DiskFull) => rusqlite::ffi::SQLITE_FULL,
-        Some(rusqlite::ErrorCode::ReadOnly) => rusqlite::ffi::SQLITE_READONLY,
-        Some(rusqlite::ErrorCode::DatabaseBusy) => rusqlite::ffi::SQLITE_BUSY,
-        _ => rusqlite::ffi::SQLITE_IOERR,
-    };
-    Error::Sqlite(rusqlite::Error::SqliteFailure(
-        rusqlite::ffi::Error::new(extended_code),
-        Some(text.to_owned()),
-    ))
+    Ok(())
 }
 
 /// A database for the tests of store functions.
@@ -434,75 +486,4 @@ pub(crate) mod testing {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::SystemClock;
-    use crate::store::setting;
-
-    fn open() -> (tempfile::TempDir, Db) {
-        let dir = tempfile::tempdir().unwrap();
-        let db = Db::open(
-            &dir.path().join("casement.db"),
-            &dir.path().join("backups"),
-            &SystemClock,
-        )
-        .unwrap();
-        (dir, db)
-    }
-
-    #[test]
-    fn a_write_that_fails_is_rolled_back_alone() {
-        let (_dir, db) = open();
-        let failed: Result<()> = db.write(Priority::Window, |conn| {
-            setting::set(conn, "half", &1)?;
-            Err(Error::Value("on purpose".into()))
-        });
-        assert!(failed.is_err());
-        db.write(Priority::Window, |conn| setting::set(conn, "whole", &2))
-            .unwrap();
-        let (half, whole) = db
-            .read(|conn| {
-                Ok::<_, Error>((
-                    setting::get::<i32>(conn, "half")?,
-                    setting::get::<i32>(conn, "whole")?,
-                ))
-            })
-            .unwrap();
-        assert_eq!(
-            (half, whole),
-            (None, Some(2)),
-            "the failed write left nothing, the other one stands"
-        );
-    }
-
-    #[test]
-    fn a_write_that_panics_is_reported_and_the_writer_lives_on() {
-        let (_dir, db) = open();
-        let failed: Result<()> = db.write(Priority::Hits, |_| panic!("on purpose"));
-        assert!(matches!(failed, Err(Error::Panicked)), "{failed:?}");
-        db.write(Priority::Hits, |conn| setting::set(conn, "after", &true))
-            .unwrap();
-    }
-
-    #[test]
-    fn a_reader_cannot_write() {
-        let (_dir, db) = open();
-        let result: Result<()> = db.read(|conn| setting::set(conn, "x", &1));
-        assert!(result.is_err(), "reads go through a read-only connection");
-    }
-
-    #[test]
-    fn a_file_that_is_no_database_is_named() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("casement.db");
-        std::fs::write(
-            &path,
-            b"this is no database, but long enough to be read as one, surely, is it not?".repeat(20),
-        )
-        .unwrap();
-        let error = Db::open(&path, &dir.path().join("backups"), &SystemClock)
-            .err()
-            .unwrap();
-        assert!(matches!(error, Error::Damaged { .. }), "{error}");
-    }
-}
+mod tests;

@@ -26,11 +26,12 @@ pub mod report;
 pub mod rollup;
 pub mod route;
 pub mod setting;
+mod spool;
 pub mod suppression;
 pub mod test_token;
 pub mod uptime;
 
-pub use db::{Conn, Db, Priority};
+pub use db::{Conn, Db, Durability, Priority, Replay, Stored};
 
 /// Why the database could not do something.
 #[derive(Debug, thiserror::Error)]

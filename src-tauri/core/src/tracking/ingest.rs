@@ -21,6 +21,50 @@ use crate::store::{Conn, Result, counter};
 use chrono::TimeDelta;
 use std::net::IpAddr;
 
+/// Where a hit came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A proxy did not say.
+    Unknown,
+    /// The reader's address; never stored.
+    Address(IpAddr),
+    /// What was kept of an address while the database could not be written.
+    Kept {
+        /// Its prefix.
+        network: String,
+        /// The same for the same address, until the listener was started again; tells nothing else of it.
+        digest: [u8; 16],
+    },
+}
+
+impl Source {
+    /// Returns what may be kept of it on disk. `key` is in memory only and is gone with the process.
+    pub fn kept(&self, key: &[u8; 32]) -> Self {
+        match self {
+            Self::Address(address) => {
+                let address = address.to_canonical();
+                let mut digest = [0; 16];
+                let mut hasher = blake3::Hasher::new_keyed(key);
+                hasher.update(address.to_string().as_bytes());
+                hasher.finalize_xof().fill(&mut digest);
+                Self::Kept {
+                    network: network(address),
+                    digest,
+                }
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn network(&self) -> String {
+        match self {
+            Self::Unknown => String::new(),
+            Self::Address(address) => network(*address),
+            Self::Kept { network, .. } => network.clone(),
+        }
+    }
+}
+
 /// A request for a pixel, as the writer needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
@@ -32,8 +76,8 @@ pub struct Arrival {
     pub head_only: bool,
     /// The peer is this computer itself, at the door where peers are readers.
     pub from_here: bool,
-    /// The reader's address; never stored.
-    pub source: Option<IpAddr>,
+    /// Where it came from.
+    pub source: Source,
     /// As it was sent, without control characters, at most 512 characters.
     pub user_agent: String,
     /// The reader's browser asks for it.
@@ -164,7 +208,7 @@ fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMe
         return Ok(Recorded::Counted);
     }
     let key = hit::client_key(conn, campaign, arrival.fresh_key)?;
-    let client_hash = client_hash(&key, arrival.source, &verdict);
+    let client_hash = client_hash(&key, &arrival.source, &verdict);
     let before = hit::last_of_client(conn, message.id, &client_hash)?;
     let new_look = judge::is_new_look(before, arrival.at);
     let row = NewHit {
@@ -175,7 +219,7 @@ fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMe
         rule_version: classify::RULE_VERSION,
         client: verdict.client.clone(),
         user_agent: arrival.user_agent.clone(),
-        network: arrival.source.map(network).unwrap_or_default(),
+        network: arrival.source.network(),
         client_hash,
         new_look,
     };
@@ -247,7 +291,7 @@ fn network(source: IpAddr) -> String {
 ///
 /// A mail service's own machines fetch from many addresses, which say nothing of the reader: there the family
 /// alone counts.
-fn client_hash(key: &[u8; 32], source: Option<IpAddr>, verdict: &Verdict) -> [u8; 16] {
+fn client_hash(key: &[u8; 32], source: &Source, verdict: &Verdict) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_keyed(key);
     hasher.update(verdict.class.as_str().as_bytes());
     hasher.update(b"\0");
@@ -255,8 +299,15 @@ fn client_hash(key: &[u8; 32], source: Option<IpAddr>, verdict: &Verdict) -> [u8
     hasher.update(b"\0");
     let is_a_services_own = matches!(verdict.class, HitClass::HumanProxy | HitClass::MachinePrefetch)
         || verdict.reason == "proxy_too_fast";
-    if let Some(source) = source.filter(|_| !is_a_services_own) {
-        hasher.update(source.to_canonical().to_string().as_bytes());
+    match source {
+        _ if is_a_services_own => {}
+        Source::Unknown => {}
+        Source::Address(address) => {
+            hasher.update(address.to_canonical().to_string().as_bytes());
+        }
+        Source::Kept { digest, .. } => {
+            hasher.update(digest);
+        }
     }
     let mut out = [0; 16];
     hasher.finalize_xof().fill(&mut out);
@@ -266,6 +317,23 @@ fn client_hash(key: &[u8; 32], source: Option<IpAddr>, verdict: &Verdict) -> [u8
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_source_tells_clients_apart_and_not_who_they_are() {
+        let source = |text: &str| Source::Address(text.parse().unwrap());
+        let key = [7; 32];
+        let kept = source("203.0.113.77").kept(&key);
+        assert_eq!(kept, source("::ffff:203.0.113.77").kept(&key), "one client");
+        assert_ne!(kept, source("203.0.113.78").kept(&key), "its neighbour");
+        assert_ne!(
+            kept,
+            source("203.0.113.77").kept(&[8; 32]),
+            "another run of the listener"
+        );
+        assert_eq!(kept.kept(&[9; 32]), kept, "what was kept stays");
+        assert_eq!(kept.network(), "203.0.113.0/24");
+        assert!(!format!("{kept:?}").contains("203.0.113.77"));
+    }
 
     #[test]
     fn only_a_prefix_of_an_address_is_kept() {

@@ -1,0 +1,98 @@
+//! What is kept in the spool of a hit that the database cannot take just now, and how it is applied later: by the
+//! rules of then, so that a refusal in between wins.
+
+use crate::clock::{from_millis, to_millis};
+use crate::ids::Entropy;
+use crate::store::{self, Conn, Replay};
+use crate::tracking::ingest::{self, Arrival, Source};
+use crate::tracking::token::Token;
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A record of the spool. Fields are added only: a newer version replays what an older one kept.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Record {
+    Hit {
+        token: String,
+        at: i64,
+        head_only: bool,
+        from_here: bool,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        network: String,
+        /// Empty where the source is unknown.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        client: String,
+        user_agent: String,
+        not_to_be_recorded: bool,
+        prefetch: bool,
+    },
+}
+
+/// Returns what is kept of a hit. Its address is not among it.
+pub(super) fn hit(arrival: &Arrival, key: &[u8; 32]) -> Vec<u8> {
+    let (network, client) = match arrival.source.kept(key) {
+        Source::Kept { network, digest } => (network, HEXLOWER.encode(&digest)),
+        _ => Default::default(),
+    };
+    write(&Record::Hit {
+        token: arrival.token.to_string(),
+        at: to_millis(arrival.at),
+        head_only: arrival.head_only,
+        from_here: arrival.from_here,
+        network,
+        client,
+        user_agent: arrival.user_agent.clone(),
+        not_to_be_recorded: arrival.not_to_be_recorded,
+        prefetch: arrival.prefetch,
+    })
+}
+
+fn write(record: &Record) -> Vec<u8> {
+    serde_json::to_vec(record).expect("texts and numbers are always JSON")
+}
+
+/// Returns what applies the records of the spool.
+pub(crate) fn replay(entropy: &Arc<dyn Entropy>) -> Replay {
+    let entropy = entropy.clone();
+    Box::new(move |conn, bytes| apply(conn, bytes, &*entropy))
+}
+
+fn apply(conn: &Conn, bytes: &[u8], entropy: &dyn Entropy) -> store::Result<()> {
+    let token =
+        |text: &str| Token::parse(text).ok_or_else(|| store::Error::Value("a spooled token is none".into()));
+    match serde_json::from_slice(bytes)? {
+        Record::Hit {
+            token: text,
+            at,
+            head_only,
+            from_here,
+            network,
+            client,
+            user_agent,
+            not_to_be_recorded,
+            prefetch,
+        } => {
+            let mut fresh_key = [0; 32];
+            entropy.fill(&mut fresh_key);
+            let digest = HEXLOWER.decode(client.as_bytes()).ok();
+            let source = match digest.and_then(|digest| digest.try_into().ok()) {
+                Some(digest) => Source::Kept { network, digest },
+                None => Source::Unknown,
+            };
+            let arrival = Arrival {
+                token: token(&text)?,
+                at: from_millis(at),
+                head_only,
+                from_here,
+                source,
+                user_agent,
+                not_to_be_recorded,
+                prefetch,
+                fresh_key,
+            };
+            ingest::record(conn, &arrival).map(|_| ())
+        }
+    }
+}
