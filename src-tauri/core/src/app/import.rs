@@ -205,10 +205,15 @@ impl Import {
 
     fn run(mut self, progress: &Progress) -> Result<ImportResult> {
         let outcome = self.read(progress);
-        if self.result.added + self.result.updated > 0 && self.rules.effect == Effect::Keep {
-            self.tell()?;
-        }
-        outcome.map_err(|error| self.say_what_stays(error))?;
+        let told = if self.result.added + self.result.updated > 0 && self.rules.effect == Effect::Keep {
+            self.tell()
+        } else {
+            Ok(())
+        };
+        // What ended the import comes first: on a full disk the line for the feed finds no room either.
+        outcome
+            .and(told)
+            .map_err(|error| self.say_what_stays(error))?;
         self.result.problems.sort_by_key(|problem| problem.line);
         Ok(self.result)
     }

@@ -201,6 +201,11 @@ impl Writer {
         let outcome = self.fill(&mut taken);
         let outcome = outcome.and_then(|replayed| {
             let conn = self.conn.as_ref().ok_or_else(Problem::closed)?;
+            if replayed.is_none() && !taken.iter().any(|(_, ran)| matches!(ran, Ran::Done)) {
+                // Everything was rolled back already: nothing is written, not even the number.
+                conn.execute_batch("ROLLBACK").map_err(Problem::from)?;
+                return Ok(None);
+            }
             counter::set(conn, counter::TRANSACTION, self.transaction)
                 .map_err(|error| Problem::of(&error).unwrap_or_else(Problem::closed))?;
             conn.execute_batch("COMMIT").map_err(Problem::from)?;
