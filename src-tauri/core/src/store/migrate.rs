@@ -9,7 +9,10 @@ use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 use std::path::{Path, PathBuf};
 
-const STEPS: &[&str] = &[include_str!("migrations/0001_init.sql")];
+const STEPS: &[&str] = &[
+    include_str!("migrations/0001_init.sql"),
+    include_str!("migrations/0002_data_request.sql"),
+];
 
 /// How many backups are kept, and for how long.
 pub const BACKUPS_KEPT: usize = 3;
