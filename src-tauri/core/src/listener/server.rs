@@ -10,7 +10,7 @@
 use super::body::{self, MAX_BODY, Posted};
 use super::gate::Bind;
 use super::order::{Order, Place};
-use super::pages::View;
+use super::pages::Page;
 use super::reply::Reply;
 use super::routes::{Route, route};
 use super::{Door, Hit, MAX_HEADER, Outcome, Site};
@@ -263,14 +263,16 @@ impl Desk {
             otherwise,
         };
         match (asked, body) {
-            (Route::Act(token), Announced::Buffered | Announced::Nothing) => self.act(pending, token),
-            (Route::Act(token), Announced::Coming(n)) if n <= MAX_BODY => {
-                self.apart(pending, move |desk, pending| desk.act(pending, token));
+            (Route::Act(_) | Route::Erase(_), Announced::Buffered | Announced::Nothing) => {
+                self.act(pending, asked);
             }
-            (Route::Act(token), Announced::Chunked) => {
-                self.apart(pending, move |desk, pending| desk.act(pending, token));
+            (Route::Act(_) | Route::Erase(_), Announced::Coming(n)) if n <= MAX_BODY => {
+                self.apart(pending, move |desk, pending| desk.act(pending, asked));
             }
-            (Route::Act(_), Announced::Coming(n)) => {
+            (Route::Act(_) | Route::Erase(_), Announced::Chunked) => {
+                self.apart(pending, move |desk, pending| desk.act(pending, asked));
+            }
+            (Route::Act(_) | Route::Erase(_), Announced::Coming(n)) => {
                 self.refuse(pending, n, Reply::text(413, "The request is too large.\n"));
             }
             (_, Announced::Nothing) => self.read(pending, asked),
@@ -316,7 +318,11 @@ impl Desk {
             Route::Show(token) => self
                 .site
                 .pages
-                .show(token, Box::new(move |view| pending.answer(Reply::of_view(view)))),
+                .show(token, Box::new(move |page| pending.answer(Reply::of_page(page)))),
+            Route::ShowErasure(token) => self
+                .site
+                .pages
+                .show_erasure(token, Box::new(move |page| pending.answer(Reply::of_page(page)))),
             Route::Robots => pending.answer(Reply::text(200, "User-agent: *\nDisallow: /\n")),
             Route::Health => pending.answer(Reply::text(200, "ok\n")),
             Route::WrongMethod(allowed) => {
@@ -324,12 +330,14 @@ impl Desk {
                 reply.headers.push(("Allow", allowed));
                 pending.answer(reply);
             }
-            Route::Act(_) | Route::Unknown => pending.answer(Reply::text(404, "There is nothing here.\n")),
+            Route::Act(_) | Route::Erase(_) | Route::Unknown => {
+                pending.answer(Reply::text(404, "There is nothing here.\n"))
+            }
         }
     }
 
     /// Reads what was posted and does it.
-    fn act(&self, mut pending: Pending, token: crate::tracking::token::Token) {
+    fn act(&self, mut pending: Pending, asked: Route) {
         let Some(request) = &mut pending.request else {
             return;
         };
@@ -351,25 +359,29 @@ impl Desk {
             );
         }
         let pages = &self.site.pages;
-        match body::posted(&kind, &body) {
-            Posted::Form(wish) => {
-                pages.act(
-                    token,
-                    wish,
-                    Box::new(move |view| pending.answer(Reply::of_view(view))),
-                );
-            }
-            Posted::OneClick => {
+        let posted = body::posted(&kind, &body);
+        match (asked, posted) {
+            (Route::Act(token), Posted::OneClick) => {
                 // RFC 8058 §3.1: no page, no redirect, no cookie; the machine that asks reads the status.
-                let done = move |view: Option<View>| {
-                    pending.answer(match view {
+                let done = move |page: Option<Page>| {
+                    pending.answer(match page {
                         Some(_) => Reply::text(200, ""),
                         None => Reply::text(503, ""),
                     });
                 };
                 pages.act(token, super::Wish::Unsubscribe, Box::new(done));
             }
-            Posted::Nothing => pages.show(token, Box::new(move |view| pending.answer(Reply::of_view(view)))),
+            _ => {
+                let answer = Box::new(move |page| pending.answer(Reply::of_page(page)));
+                match (asked, posted) {
+                    (Route::Act(token), Posted::Form(wish)) => pages.act(token, wish, answer),
+                    (Route::Act(token), _) => pages.show(token, answer),
+                    (Route::Erase(token), Posted::Erase) => pages.erase(token, answer),
+                    (Route::Erase(token), _) => pages.show_erasure(token, answer),
+                    // Nothing else is posted to; without an answer it is told to try again.
+                    _ => {}
+                }
+            }
         }
     }
 
