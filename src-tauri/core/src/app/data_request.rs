@@ -34,6 +34,8 @@ use std::time::Duration;
 const ACCOUNT_REST: TimeDelta = TimeDelta::minutes(15);
 /// How often the thread looks at the clock while something waits: it may be set, or the computer have slept.
 const LOOK: Duration = Duration::from_secs(60);
+/// How often it looks at the backups' age while nothing waits.
+const IDLE: Duration = Duration::from_secs(6 * 60 * 60);
 /// How long a stop waits for a server's answer.
 const STOP_GRACE: Duration = Duration::from_secs(20);
 
@@ -130,8 +132,9 @@ pub(crate) fn wake(engine: &Engine) {
     }
 }
 
-/// Finishes the erasures that a crash left.
+/// Finishes the erasures that a crash left, and removes backups that are older than receipts say.
 pub(crate) fn recover(engine: &Arc<Engine>) {
+    prune(engine);
     erase_asked(engine);
     // The log's end may still hold who was erased just before the crash.
     let of_late = engine.read(|conn| Ok(data_request::erased_of_late(conn)?));
@@ -142,10 +145,17 @@ pub(crate) fn recover(engine: &Arc<Engine>) {
     }
 }
 
+fn prune(engine: &Engine) {
+    if let Err(error) = store::migrate::prune(&engine.workspace.backups(), engine.clock.now()) {
+        tracing::warn!(%error, "backups that are too old could not be removed");
+    }
+}
+
 fn run(engine: &Weak<Engine>, bell: &Bell) {
     loop {
         let wait = {
             let Some(engine) = engine.upgrade() else { return };
+            prune(&engine);
             erase_asked(&engine);
             let deliver = || deliver_due(&engine, &|pause| bell.pause(pause));
             match catch_unwind(AssertUnwindSafe(deliver)) {
@@ -160,7 +170,7 @@ fn run(engine: &Weak<Engine>, bell: &Bell) {
             });
             !matches!(waits, Ok(false))
         };
-        if !bell.wait(wait.then_some(LOOK)) {
+        if !bell.wait(if wait { LOOK } else { IDLE }) {
             return;
         }
     }
@@ -511,21 +521,11 @@ impl Bell {
     }
 
     /// Waits until it rings, for `limit` at most; false once it is stopped.
-    fn wait(&self, limit: Option<Duration>) -> bool {
-        let quiet = |state: &mut Rung| !state.rang && !state.stopped;
-        let state = held(&self.state);
-        let mut state = match limit {
-            Some(limit) => {
-                self.changed
-                    .wait_timeout_while(state, limit, quiet)
-                    .unwrap_or_else(|poisoned| poisoned.into_inner())
-                    .0
-            }
-            None => self
-                .changed
-                .wait_while(state, quiet)
-                .unwrap_or_else(|poisoned| poisoned.into_inner()),
-        };
+    fn wait(&self, limit: Duration) -> bool {
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(held(&self.state), limit, |state| !state.rang && !state.stopped)
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
         state.rang = false;
         !state.stopped
     }

@@ -86,25 +86,27 @@ pub fn grant_wording(sender: &str) -> String {
 
 /// The policy that goes with every page: its own style by hash, its own forms, and nothing else.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
-     style-src 'sha256-EKuX3V2MvTx8hdDsgeC1jMp+Ppl4zh0Uq8osI71bp/I='; \
+     style-src 'sha256-QcYjqoCkKYvWRbtQhFi2hxxYahpgEtUZqn7cI2YExZg='; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--page:#f7f6f3;--card:#fff;--ink:#1d2126;--soft:#5b6570;--line:#d9d6cf;--button:#1f5f5b;--on:#fff}\
 @media(prefers-color-scheme:dark){:root{--page:#16191c;--card:#1f2327;--ink:#eceae6;--soft:#a7b0b8;--line:#3a4147;--button:#7fc9c1;--on:#10201f}}\
 *{box-sizing:border-box}\
-body{margin:0;padding:3rem 1rem;background:var(--page);color:var(--ink);font:1.0625rem/1.6 system-ui,sans-serif}\
-main{max-width:36rem;margin:0 auto;padding:2rem;background:var(--card);border:1px solid var(--line);border-radius:12px}\
+body{margin:0;padding:clamp(1rem,6vw,3rem) clamp(.75rem,3vw,1rem);background:var(--page);color:var(--ink);font:1.0625rem/1.6 system-ui,sans-serif}\
+main{max-width:36rem;margin:0 auto;padding:clamp(1.25rem,5vw,2rem);background:var(--card);border:1px solid var(--line);border-radius:12px}\
 h1{margin:0 0 .25rem;font-size:1.5rem;line-height:1.25}\
 h2{margin:0 0 .25rem;font-size:1.0625rem}\
 p{margin:0 0 1rem;overflow-wrap:anywhere}\
 .soft{color:var(--soft)}\
-.said{padding:.75rem 1rem;border-left:4px solid var(--button);background:var(--page)}\
+.address{display:inline-block;max-width:100%}\
+.said{margin-top:1rem;padding:.75rem 1rem;border-left:4px solid var(--button);background:var(--page)}\
 dl{margin:0 0 1rem}\
 dl div{display:flex;flex-wrap:wrap;gap:0 .5rem;padding:.25rem 0}\
 dt{color:var(--soft)}\
 dd{margin:0;overflow-wrap:anywhere}\
 .after{margin:1rem 0 0}\
+main>:last-child{margin-bottom:0}\
 section{margin-top:1.5rem;padding-top:1.5rem;border-top:1px solid var(--line)}\
 button{padding:.625rem 1.125rem;border:1px solid var(--button);border-radius:8px;background:var(--button);color:var(--on);font:inherit;font-weight:600;cursor:pointer}\
 button.quiet{background:transparent;color:var(--ink);border-color:var(--soft)}\
@@ -116,10 +118,7 @@ pub fn preferences(view: &View) -> String {
     body.push_str("<h1>Your choices</h1>");
     body.push_str(&about(view, &named(&view.sender)));
     if let Some(said) = said(view) {
-        body.push_str(&format!(
-            "<p class=\"said\" role=\"status\">{}</p>",
-            escape(&said)
-        ));
+        body.push_str(&format!("<p class=\"said\" role=\"status\">{said}</p>"));
     }
     let (recording, subscribed) = match view.standing {
         Standing::Reader {
@@ -153,6 +152,11 @@ fn named(sender: &str) -> String {
     }
 }
 
+/// Returns a masked address as HTML, in one line where it fits.
+fn set_apart(address: &str) -> String {
+    format!("<bdi class=\"address\">{}</bdi>", escape(address))
+}
+
 fn about(view: &View, from: &str) -> String {
     match (&view.standing, &view.address) {
         (Standing::Test, _) => format!(
@@ -160,8 +164,8 @@ fn about(view: &View, from: &str) -> String {
              its buttons do nothing.</p>"
         ),
         (_, Some(address)) => format!(
-            "<p class=\"soft\">Mails from {from} to <strong><bdi>{}</bdi></strong></p>",
-            escape(address)
+            "<p class=\"soft\">Mails from {from} to <strong>{}</strong></p>",
+            set_apart(address)
         ),
         (_, None) => {
             format!("<p class=\"soft\">Mails from {from} to the address that this link was sent to</p>")
@@ -169,6 +173,7 @@ fn about(view: &View, from: &str) -> String {
     }
 }
 
+/// Says in HTML what was done.
 fn said(view: &View) -> Option<String> {
     let done = view.done?;
     Some(match (view.standing, done) {
@@ -193,8 +198,9 @@ fn said(view: &View) -> Option<String> {
         (_, Wish::Unsubscribe) => "Done. You will receive no more of these mails.".into(),
         (_, Wish::SendData) => match &view.on_file {
             Some(address) => format!(
-                "A mail is on its way to {address}, with everything that is held about you. There is one a day at \
-                 most; if none has come within a day, ask here again."
+                "A mail is on its way to {}, with everything that is held about you. There is one a day at most; if \
+                 none has come within a day, ask here again.",
+                set_apart(address)
             ),
             None => "Nothing that names you is held any more, so there is nothing to mail.".into(),
         },

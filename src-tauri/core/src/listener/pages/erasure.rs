@@ -1,6 +1,6 @@
 //! The pages behind the link that erases. It was mailed to the address on file, and is valid for a day.
 
-use super::{document, escape, named};
+use super::{document, named, set_apart};
 use crate::clock::Instant;
 
 /// What the page of a link that erases says.
@@ -35,7 +35,7 @@ pub(super) fn page(erasure: &Erasure) -> String {
         Erasure::Ask { sender, address } => (
             "Erase everything about me",
             format!(
-                "<p class=\"soft\">What {} holds about <strong><bdi>{}</bdi></strong></p>\
+                "<p class=\"soft\">What {} holds about <strong>{}</strong></p>\
                  <section><h2>What is erased</h2>\
                  <p>Your address, your name and all other fields; what you said about mails and tracking, and when; \
                  everything that was recorded when you opened mails; copies of mails to you that are kept on the \
@@ -48,7 +48,7 @@ pub(super) fn page(erasure: &Erasure) -> String {
                  </button></form><p class=\"soft after\">This cannot be undone. Mails that you have stay in your \
                  mailbox, and their links still work.</p></section>",
                 named(sender),
-                escape(address)
+                set_apart(address)
             ),
         ),
         Erasure::Started { sender } => (
@@ -66,13 +66,13 @@ pub(super) fn page(erasure: &Erasure) -> String {
         } => {
             let backups = match backups_until {
                 Some(until) => format!(
-                    "A backup made before may hold you until <strong>{}</strong>; it is removed then.",
+                    "A backup made before may hold you until <strong>{}</strong>; it is removed after that.",
                     until.format("%-d %B %Y")
                 ),
                 None => "There is no backup that holds you.".to_owned(),
             };
             (
-                "Erased",
+                "Done",
                 format!(
                     "<p class=\"said\" role=\"status\">Erased. {} holds nothing any more that names you.</p>\
                      <p>{backups}</p>\

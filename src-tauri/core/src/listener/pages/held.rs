@@ -1,7 +1,7 @@
 //! The part of a preference page that says what is held. It shows next to nothing: the link travels with every
 //! mail that is forwarded, so everything else goes by mail, to the address on file.
 
-use super::{Standing, View, escape};
+use super::{Standing, View, set_apart};
 use crate::domain::consent::ConsentState;
 
 /// Returns the section.
@@ -16,7 +16,7 @@ pub(super) fn section(view: &View) -> String {
         Standing::Stranger | Standing::Test => (ConsentState::Unknown, true),
     };
     let address = match &view.on_file {
-        Some(address) => format!("<bdi>{}</bdi>", escape(address)),
+        Some(address) => set_apart(address),
         None => "the one that this link was sent to".to_owned(),
     };
     let said = match consent {
