@@ -152,9 +152,14 @@ fn named(sender: &str) -> String {
     }
 }
 
-/// Returns a masked address as HTML, in one line where it fits.
+/// Returns a masked address as HTML; a short one is not broken over lines.
 fn set_apart(address: &str) -> String {
-    format!("<bdi class=\"address\">{}</bdi>", escape(address))
+    let class = if address.chars().count() <= 30 {
+        " class=\"address\""
+    } else {
+        ""
+    };
+    format!("<bdi{class}>{}</bdi>", escape(address))
 }
 
 fn about(view: &View, from: &str) -> String {
