@@ -252,19 +252,16 @@ fn attempt(engine: &Arc<Engine>, due: &Due, now: Instant) -> Result<Duration> {
 /// Returns the account that the mail was sent from; where it is gone, one of the same kind: practice must not
 /// reach anybody, and a real reader must not be answered into the practice outbox.
 fn account_for(conn: &Conn, due: &Due) -> Result<Option<Account>> {
-    if let Some(id) = due.account
-        && let Some(account) = account::find(conn, id)?
-    {
-        return Ok(Some(account));
-    }
     let kind = if due.practice {
         AccountKind::Outbox
     } else {
         AccountKind::Smtp
     };
-    Ok(account::list(conn)?
-        .into_iter()
-        .find(|account| account.kind == kind))
+    let mut accounts = account::list(conn)?;
+    accounts.retain(|account| account.kind == kind);
+    // Its own first.
+    accounts.sort_by_key(|account| Some(account.id) != due.account);
+    Ok(accounts.into_iter().next())
 }
 
 fn account_rests(now: Instant, problem: String) -> Outcome {
@@ -443,7 +440,9 @@ fn erase_all(engine: &Weak<Engine>) {
         if waiting.is_empty() {
             return;
         }
-        erase_asked(&engine);
+        if catch_unwind(AssertUnwindSafe(|| erase_asked(&engine))).is_err() {
+            tracing::error!("an erasure panicked; it stays asked for");
+        }
         let (now, backups) = (engine.clock.now(), contact::backups(&engine));
         for (token, answer) in waiting {
             // Read again: the page says what is so, not what should be.

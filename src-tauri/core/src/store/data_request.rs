@@ -301,6 +301,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_due_is_found_without_reading_what_was_sent() {
+        let conn = workspace();
+        let sql = "SELECT id FROM data_request WHERE state = 'waiting' AND next_attempt_at <= ?1
+                   ORDER BY next_attempt_at, id LIMIT 1";
+        let plan = testing::plan(&conn, sql, &[&5]);
+        assert!(
+            plan.contains("data_request_waiting") && !plan.contains("TEMP"),
+            "{plan}"
+        );
+    }
+
+    #[test]
     fn one_copy_is_mailed_in_a_day_and_none_while_one_waits() {
         let conn = workspace();
         let asks = |at| ask(&conn, ANA, MessageId(1), at).unwrap();

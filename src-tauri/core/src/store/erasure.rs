@@ -99,16 +99,20 @@ pub fn outbox_files(conn: &Conn, id: ContactId) -> Result<Vec<String>> {
 }
 
 /// Their mails, and mails of no ledger to their address: test mails, and copies of what is held.
+///
+/// The index is named, or SQLite would take the one of `message_id` and read every mail that has none.
 const OUTBOX_MAILS: &str =
     "SELECT o.id FROM outbox_mail o JOIN message m ON m.id = o.message_id WHERE m.contact_id = ?1
     UNION ALL
-    SELECT id FROM outbox_mail
+    SELECT id FROM outbox_mail INDEXED BY outbox_mail_loose
     WHERE message_id IS NULL AND to_address = (SELECT email FROM contact WHERE id = ?1) COLLATE NOCASE";
 
 /// Takes the mails of no ledger to an address out of the outbox, and returns their files.
 pub fn take_copies(conn: &Conn, email: &str) -> Result<Vec<String>> {
     let mut statement = conn.prepare_cached(
-        "DELETE FROM outbox_mail WHERE message_id IS NULL AND to_address = ?1 COLLATE NOCASE RETURNING path",
+        "DELETE FROM outbox_mail INDEXED BY outbox_mail_loose
+         WHERE message_id IS NULL AND to_address = ?1 COLLATE NOCASE
+         RETURNING path",
     )?;
     let paths = statement.query_map([email], |row| row.get(0))?;
     Ok(paths.collect::<rusqlite::Result<_>>()?)
@@ -233,8 +237,8 @@ mod tests {
              INSERT INTO outbox_mail (at, to_address, subject, path, message_id, test)
              VALUES (1, 'ana@example.org', 's', 'outbox/1.eml', 1, 0), (2, 'ANA@example.org', 's', 'outbox/t.eml', NULL, 1),
                     (3, 'bo@example.org', 's', 'outbox/3.eml', 3, 0);
-             INSERT INTO data_request (contact_id, message_id, at, state, next_attempt_at, reply, problem)
-             VALUES (1, 1, 9, 'sent', 9, '250 <ana@example.org> ok', 'ana@example.org waits');
+             INSERT INTO data_request (contact_id, message_id, at, state, next_attempt_at, sent_at, reply, problem)
+             VALUES (1, 1, 9, 'sent', 9, 9, '250 <ana@example.org> ok', 'ana@example.org waits');
              INSERT INTO outbox_mail (at, to_address, subject, path) VALUES (4, 'ana@example.org', 's', 'outbox/other/c.eml');
              INSERT INTO suppression (address_hash, kind, reason, at)
              SELECT address_hash, 'manual', 'ana@example.org called', 9 FROM contact WHERE id = 1;",
