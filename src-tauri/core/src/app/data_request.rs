@@ -321,7 +321,8 @@ fn settle(engine: &Arc<Engine>, due: &Due, outcome: Outcome) -> Result<()> {
                 ActivityKind::Contacts,
                 format!("{who} asked for what is held about them; it was mailed to them"),
             )),
-            // The same reason is said once.
+            // Greylisting and its kin mend themselves; an account does not, and its reason is said once.
+            Outcome::Waits { uncounted: false, .. } => None,
             Outcome::Waits { problem, .. } if due.problem.as_ref() == Some(problem) => None,
             Outcome::Waits { problem, .. } => Some((
                 ActivityKind::Problem,

@@ -254,6 +254,39 @@ fn an_account_that_cannot_send_leaves_the_request_waiting_and_says_so_once() {
 }
 
 #[test]
+fn a_copy_that_is_put_off_is_tried_again_later_each_time_and_then_given_up() {
+    let reader = reader();
+    let peer = Peer::start(Script {
+        rcpt: |_| "451 4.7.1 Greylisted",
+        ..Script::default()
+    });
+    reader.smtp(peer.address.port());
+    reader.ask();
+    let told = reader.activity().len();
+    for minutes in [5, 15, 60, 60, 60] {
+        reader.deliver();
+        assert_eq!(reader.activity().len(), told, "it may mend itself");
+        reader.stage.bench.clock.advance(TimeDelta::minutes(minutes));
+    }
+    reader.deliver();
+    let said = reader.activity().pop().unwrap();
+    assert!(
+        said.contains("Given up after 6 attempts: 451 4.7.1 Greylisted"),
+        "{said}"
+    );
+    reader.stage.bench.clock.advance(TimeDelta::hours(24));
+    reader.ask();
+    assert_eq!(
+        number(
+            reader.engine(),
+            "SELECT count(*) FROM data_request WHERE state = 'waiting'"
+        ),
+        1,
+        "a day later the reader may ask again"
+    );
+}
+
+#[test]
 fn a_refused_copy_is_given_up_and_the_user_is_told_what_to_do() {
     let reader = reader();
     let peer = Peer::start(Script {

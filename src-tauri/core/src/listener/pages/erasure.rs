@@ -41,9 +41,9 @@ pub(super) fn page(erasure: &Erasure) -> String {
                  everything that was recorded when you opened mails; copies of mails to you that are kept on the \
                  sender’s computer.</p></section>\
                  <section><h2>What is kept</h2>\
-                 <p>That a mail was sent, without saying to whom. If you unsubscribed, a code made from your address, \
-                 from which nobody can read it: it makes sure that you get no more mail. Backups of the database are \
-                 removed after 30 days at most.</p></section>\
+                 <p>That mails were sent, with a code in place of your address, from which nobody can read it. It keeps \
+                 the unsubscribe links in your mails working, and what you unsubscribed from is never forgotten. \
+                 Backups of the database are removed after 30 days at most.</p></section>\
                  <section><form method=\"post\"><button name=\"action\" value=\"erase\">Erase everything about me\
                  </button></form><p class=\"soft after\">This cannot be undone. Mails that you have stay in your \
                  mailbox, and their links still work.</p></section>",
@@ -76,15 +76,15 @@ pub(super) fn page(erasure: &Erasure) -> String {
                 format!(
                     "<p class=\"said\" role=\"status\">Erased. {} holds nothing any more that names you.</p>\
                      <p>{backups}</p>\
-                     <p class=\"soft\">If you unsubscribed, a code made from your address stays, so that you get no \
-                     more mail. Keep a picture of this page if you want a receipt: it can be read until the link \
+                     <p class=\"soft\">A code made from your address stays, from which nobody can read it, so that the \
+                     unsubscribe links in your mails still work. Keep a picture of this page if you want a receipt: it can be read until the link \
                      expires.</p>",
                     named(sender)
                 ),
             )
         }
         Erasure::Expired => (
-            "This link has expired",
+            "This link does not work",
             "<p>This link has expired or is not known. You can ask for a new one with the link in any mail of the \
              sender: there, press “Mail it all to me”.</p>"
                 .to_owned(),

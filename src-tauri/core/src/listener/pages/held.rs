@@ -42,7 +42,7 @@ const TITLE: &str = "What this sender holds about you";
 
 fn nothing() -> String {
     format!(
-        "<section id=\"data\"><h2>{TITLE}</h2><p>Nothing that names you: it has been erased. If you unsubscribed, a \
-         code made from your address is kept, so that no mail is ever sent to it again.</p></section>"
+        "<section id=\"data\"><h2>{TITLE}</h2><p>Nothing that names you: it has been erased. A code made from your \
+         address is kept, from which nobody can read it, so that you can still unsubscribe here.</p></section>"
     )
 }
