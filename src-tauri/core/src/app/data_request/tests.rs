@@ -418,10 +418,10 @@ fn a_request_waits_until_an_engine_sends_and_is_then_mailed_by_itself() {
     reader.ask();
     let status = || control::status(reader.engine(), SendingStatusGet {}).unwrap();
     assert_eq!(status().data_requests, 1);
-    sending::start(reader.engine());
     let events = reader.engine().subscribe();
+    sending::start(reader.engine());
     while status().data_requests > 0 {
-        events.recv_timeout(Duration::from_secs(10)).ok();
+        events.recv_timeout(Duration::from_secs(10)).unwrap();
     }
     sending::stop(reader.engine());
     assert_eq!(reader.copies().len(), 1);
