@@ -427,11 +427,19 @@ impl Session {
                 if !quiet && last.replace(waiting) != Some(waiting) {
                     eprintln!("{waiting} to send");
                 }
-                Ok((waiting == 0 || row["state"] != json!("running")).then_some(row))
+                let is_over = waiting == 0 || row["state"] != json!("running");
+                // Readers who asked for what is held about them are not kept waiting for another campaign.
+                let copies = access
+                    .ask::<SendingStatus>("sending_status", json!({}))?
+                    .data_requests;
+                Ok((is_over && copies == 0).then_some(row))
             }
             None => {
                 let status: SendingStatus = access.ask("sending_status", json!({}))?;
-                let waiting = u64::from(status.due) + u64::from(status.in_hand);
+                let waiting = [status.due, status.in_hand, status.data_requests]
+                    .iter()
+                    .map(|n| u64::from(*n))
+                    .sum();
                 if !quiet && last.replace(waiting) != Some(waiting) {
                     eprintln!("{waiting} to send");
                 }

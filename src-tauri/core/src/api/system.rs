@@ -204,6 +204,8 @@ data! {
         pub due: u32,
         /// Mails being handed over.
         pub in_hand: u32,
+        /// Readers who asked for what is held about them, and to whom it could be mailed now.
+        pub data_requests: u32,
         /// When the next mail that waits may leave.
         pub next_attempt_at: Option<Instant>,
     }

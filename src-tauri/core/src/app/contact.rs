@@ -16,7 +16,7 @@ use crate::store::activity::{self, NewActivity};
 use crate::store::contact::{self, Adding};
 use crate::store::migrate::BACKUP_DAYS;
 use crate::store::suppression::{self, NewSuppression};
-use crate::store::{Conn, Priority, consent_event, erasure, list, setting};
+use crate::store::{Conn, Priority, consent_event, data_request, erasure, list, setting};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -145,8 +145,22 @@ pub fn suppress(engine: &Arc<Engine>, request: ContactSuppress) -> Result<Done> 
     })
 }
 
+/// Who wants people erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The user.
+    User,
+    /// They themselves.
+    Reader,
+}
+
 /// Erases people in chunks, each of which is whole: a crash in between leaves the others for another try.
 pub fn erase(engine: &Arc<Engine>, request: ContactErase) -> Result<ContactEraseResponse> {
+    erase_for(engine, request, By::User)
+}
+
+/// As [`erase`], and says at whose wish.
+pub(crate) fn erase_for(engine: &Arc<Engine>, request: ContactErase, by: By) -> Result<ContactEraseResponse> {
     let at = engine.clock.now();
     let mut erased = 0;
     for ids in request.ids.chunks(ERASE_CHUNK) {
@@ -158,6 +172,7 @@ pub fn erase(engine: &Arc<Engine>, request: ContactErase) -> Result<ContactErase
             let late = outbox_files(conn, &ids)?;
             let mut n = 0;
             for id in ids {
+                data_request::note_erased(conn, id, at)?;
                 n += u32::from(erasure::erase(conn, id)?);
             }
             Ok((n, late))
@@ -167,9 +182,11 @@ pub fn erase(engine: &Arc<Engine>, request: ContactErase) -> Result<ContactErase
         erased += n;
     }
     if erased > 0 {
-        let text = match erased {
-            1 => "A contact was erased".to_owned(),
-            n => format!("{n} contacts were erased"),
+        let text = match (erased, by) {
+            (1, By::User) => "A contact was erased".to_owned(),
+            (n, By::User) => format!("{n} contacts were erased"),
+            (1, By::Reader) => "A reader had themselves erased".to_owned(),
+            (n, By::Reader) => format!("{n} readers had themselves erased"),
         };
         engine.write(EVERYTHING, move |conn| {
             Ok(activity::add(
@@ -182,9 +199,16 @@ pub fn erase(engine: &Arc<Engine>, request: ContactErase) -> Result<ContactErase
     }
     Ok(ContactEraseResponse {
         erased,
-        backups_until: newest_backup(&engine.workspace.backups())
-            .map(|made| made + chrono::TimeDelta::days(BACKUP_DAYS)),
+        backups_until: backups_until(&backups(engine), at),
     })
+}
+
+/// Returns until when a backup may hold who was erased `at`.
+pub(crate) fn backups_until(backups: &[Instant], at: Instant) -> Option<Instant> {
+    let before = backups.iter().filter(|made| **made <= at);
+    before
+        .max()
+        .map(|made| *made + chrono::TimeDelta::days(BACKUP_DAYS))
 }
 
 const EVERYTHING: &[Tag] = &[
@@ -204,7 +228,7 @@ fn outbox_files(conn: &Conn, ids: &[ContactId]) -> Result<Vec<String>> {
     Ok(files)
 }
 
-fn remove_files(workspace: &Path, files: &[String]) -> Result<()> {
+pub(crate) fn remove_files(workspace: &Path, files: &[String]) -> Result<()> {
     for file in files {
         match std::fs::remove_file(workspace.join(file)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -221,9 +245,11 @@ fn remove_files(workspace: &Path, files: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Backups carry their time in their name.
-fn newest_backup(folder: &Path) -> Option<Instant> {
-    let entries = std::fs::read_dir(folder).ok()?;
+/// Returns when each backup was made: their names carry it.
+pub(crate) fn backups(engine: &Engine) -> Vec<Instant> {
+    let Ok(entries) = std::fs::read_dir(engine.workspace.backups()) else {
+        return Vec::new();
+    };
     entries
         .filter_map(|entry| {
             let name = entry.ok()?.file_name();
@@ -231,7 +257,7 @@ fn newest_backup(folder: &Path) -> Option<Instant> {
                 .ok()?;
             Some(made.and_utc())
         })
-        .max()
+        .collect()
 }
 
 /// Returns everything held about one person.

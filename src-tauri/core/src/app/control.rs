@@ -3,7 +3,7 @@
 use super::engine::Engine;
 use super::sending;
 use crate::api::{Result, SendingStart, SendingStatus, SendingStatusGet, SendingStop, Tag};
-use crate::store::due;
+use crate::store::{data_request, due};
 use std::sync::Arc;
 
 /// Starts the dispatcher.
@@ -28,11 +28,13 @@ pub fn status(engine: &Arc<Engine>, _request: SendingStatusGet) -> Result<Sendin
         .unwrap_or_else(|poisoned| poisoned.into_inner())
         .is_some();
     let now = engine.clock.now();
-    let due = engine.read(|conn| Ok(due::due(conn, now)?))?;
+    let (due, data_requests) =
+        engine.read(|conn| Ok((due::due(conn, now)?, data_request::due(conn, now)?)))?;
     Ok(SendingStatus {
         running,
         due: due.now,
         in_hand: due.in_hand,
+        data_requests,
         next_attempt_at: due.next_at,
     })
 }

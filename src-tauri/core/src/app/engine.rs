@@ -63,6 +63,8 @@ pub struct Engine {
     pub(crate) listener: Mutex<Option<super::tracking::Running>>,
     /// The dispatcher, while it runs.
     pub(crate) sender: Mutex<Option<super::sending::Running>>,
+    /// Readers who asked for what is held about them.
+    pub(crate) data_requests: super::data_request::Desk,
     /// Long jobs.
     pub jobs: Jobs,
     events: Arc<Events>,
@@ -109,6 +111,7 @@ impl Engine {
             extra_roots: options.extra_roots,
             listener: Mutex::default(),
             sender: Mutex::default(),
+            data_requests: super::data_request::Desk::default(),
             jobs,
             events,
             socket: Mutex::default(),
@@ -116,6 +119,7 @@ impl Engine {
         });
         super::sending::recover(&engine)?;
         super::tracking::recover(&engine)?;
+        super::data_request::recover(&engine);
         Ok(engine)
     }
 
@@ -170,6 +174,7 @@ impl Engine {
             .take();
         super::tracking::stop(self);
         super::sending::stop(self);
+        super::data_request::finish(self);
         self.jobs.cancel_all();
         self.jobs.wait_idle();
         self.db.close();

@@ -211,9 +211,7 @@ impl Import {
             Ok(())
         };
         // What ended the import comes first: on a full disk the line for the feed finds no room either.
-        outcome
-            .and(told)
-            .map_err(|error| self.say_what_stays(error))?;
+        outcome.and(told).map_err(|error| self.say_what_stays(error))?;
         self.result.problems.sort_by_key(|problem| problem.line);
         Ok(self.result)
     }

@@ -8,6 +8,7 @@ pub mod campaign;
 pub mod compose;
 pub mod contact;
 pub mod control;
+mod data_request;
 pub mod engine;
 pub mod error;
 pub mod home;

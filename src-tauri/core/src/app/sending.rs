@@ -7,7 +7,7 @@
 
 use super::engine::Engine;
 use super::error::sentence;
-use super::{settings, transports};
+use super::{data_request, settings, transports};
 use crate::api::{ActivityKind, Error, Result, RouteKind, Tag};
 use crate::clock::Instant;
 use crate::delivery::dispatcher::{
@@ -47,8 +47,9 @@ fn slot(engine: &Engine) -> MutexGuard<'_, Option<Running>> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Starts the dispatcher; nothing happens where it runs already.
+/// Starts the dispatcher, and what mails readers' copies beside it; nothing happens where it runs already.
 pub fn start(engine: &Arc<Engine>) {
+    data_request::start(engine);
     let mut slot = slot(engine);
     if slot.is_some() {
         return;
@@ -70,6 +71,7 @@ pub fn stop(engine: &Engine) {
     if let Some(running) = running {
         running.dispatcher.stop();
     }
+    data_request::stop(engine);
 }
 
 /// Tells the dispatcher that something may have become due, or is due no more.

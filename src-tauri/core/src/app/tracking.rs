@@ -5,22 +5,15 @@
 
 use super::engine::Engine;
 use super::error::sentence;
-use crate::api::{ActivityKind, Entrance, Error, ListenerStart, Result, Tag};
+use crate::api::{Entrance, Error, ListenerStart, Result, Tag};
 use crate::clock::Instant;
-use crate::domain::consent::ConsentState;
-use crate::domain::contact::isolate;
-use crate::domain::contact::mask;
-use crate::domain::message::TrackingMode;
 use crate::listener::front::{self, ListenError, Listening};
 use crate::listener::gate::{self, BindError, Limits};
-use crate::listener::pages::{Recording, Standing, View, grant_wording};
-use crate::listener::{AnswerHit, AnswerPage, Door, Hit, HitSink, Method, Outcome, Pages, Site, Wish};
-use crate::store::activity::{self, NewActivity};
-use crate::store::preference::{self, Reader};
-use crate::store::{self, Conn, Priority, Stored, counter, setting, test_token, uptime};
+use crate::listener::pages::Page;
+use crate::listener::{AnswerHit, AnswerPage, Door, Hit, HitSink, Method, Outcome, Site};
+use crate::store::{self, Conn, Priority, Stored, counter, uptime};
 use crate::tracking::ingest::{self, Arrival, Recorded, Source};
 use crate::tracking::policy;
-use crate::tracking::token::Token;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -368,35 +361,74 @@ impl Ports {
         Some(engine)
     }
 
+    fn now(&self) -> Instant {
+        self.engine
+            .upgrade()
+            .map_or(Instant::UNIX_EPOCH, |engine| engine.clock.now())
+    }
+
     /// Reads or writes for a page, and answers after the commit.
     fn page(
         &self,
-        answer: AnswerPage,
-        work: impl FnOnce(&Conn, Instant) -> store::Result<(View, &'static [Tag])> + Send + 'static,
+        asked: Asked,
+        work: impl FnOnce(&Conn, Instant) -> store::Result<(Page, &'static [Tag])> + Send + 'static,
     ) {
+        let Asked {
+            answer,
+            kept,
+            otherwise,
+        } = asked;
         let Some(engine) = self.ready() else {
             return answer(None);
         };
         let (now, notes, weak) = (engine.clock.now(), self.notes.clone(), self.engine.clone());
-        engine.db.submit(
-            Priority::Hits,
-            move |conn| {
-                counter::add(conn, counter::PAGES)?;
-                work(conn, now)
-            },
-            move |result: store::Result<_>| match result {
-                Ok((view, tags)) => {
-                    answer(Some(view));
-                    if let Some(engine) = weak.upgrade().filter(|_| !tags.is_empty()) {
-                        engine.announce(tags);
-                    }
+        let write = move |conn: &Conn| {
+            counter::add(conn, counter::PAGES)?;
+            work(conn, now)
+        };
+        // What could not be written may still be read.
+        let read = move |weak: &Weak<Engine>| weak.upgrade().and_then(|engine| otherwise(&engine));
+        let done = move |result: store::Result<Stored<(Page, &'static [Tag])>>| match result {
+            Ok(Stored::Committed((page, tags))) => {
+                answer(Some(page));
+                if let Some(engine) = weak.upgrade().filter(|_| !tags.is_empty()) {
+                    engine.announce(tags);
                 }
-                Err(error) => {
-                    notes.failed(Error::from(error).message);
-                    answer(None);
-                }
-            },
-        );
+            }
+            Ok(Stored::Spooled) => answer(read(&weak)),
+            Err(error) => {
+                notes.failed(Error::from(error).message);
+                answer(read(&weak));
+            }
+        };
+        match kept {
+            Some(kept) => engine
+                .db
+                .submit_kept(Priority::OptOuts, write, move || kept, done),
+            None => engine.db.submit(Priority::Hits, write, move |result| {
+                done(result.map(Stored::Committed));
+            }),
+        }
+    }
+}
+
+/// What a page is asked for, and what becomes of it where the database cannot be written.
+struct Asked {
+    answer: AnswerPage,
+    /// What the spool keeps of it; `None` where nothing is to be done later.
+    kept: Option<Vec<u8>>,
+    /// What is answered then; `None` asks the reader to try again.
+    otherwise: Box<dyn FnOnce(&Arc<Engine>) -> Option<Page> + Send>,
+}
+
+impl Asked {
+    /// Asks for what cannot be done later.
+    fn once(answer: AnswerPage) -> Self {
+        Self {
+            answer,
+            kept: None,
+            otherwise: Box::new(|_| None),
+        }
     }
 }
 
@@ -451,134 +483,8 @@ impl HitSink for Ports {
     }
 }
 
-impl Pages for Ports {
-    fn show(&self, token: Token, answer: AnswerPage) {
-        self.page(answer, move |conn, _| Ok((view(conn, &token)?.0, &[])));
-    }
-
-    fn act(&self, token: Token, wish: Wish, answer: AnswerPage) {
-        self.page(answer, move |conn, now| {
-            let (before, reader) = view(conn, &token)?;
-            let Some(reader) = reader else {
-                return Ok((
-                    View {
-                        done: Some(wish),
-                        ..before
-                    },
-                    &[],
-                ));
-            };
-            let done = act(conn, &reader, &before.sender, wish, now)?;
-            let (after, _) = view(conn, &token)?;
-            let tags: &[Tag] = match done {
-                Done::Now => &[Tag::Opens, Tag::Activity, Tag::Contacts],
-                Done::Before | Done::Refused => &[],
-            };
-            let said = (done != Done::Refused).then_some(wish);
-            Ok((View { done: said, ..after }, tags))
-        });
-    }
-}
-
-/// What became of a wish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Done {
-    /// It was done.
-    Now,
-    /// It was so already.
-    Before,
-    /// It cannot be done here.
-    Refused,
-}
-
-fn act(conn: &Conn, reader: &Reader, sender: &str, wish: Wish, now: Instant) -> store::Result<Done> {
-    let (is_new, kind, what) = match wish {
-        Wish::StopRecording => (
-            preference::stop_recording(conn, reader, now)?,
-            ActivityKind::OptedOut,
-            "asked not to be recorded",
-        ),
-        Wish::AllowRecording => {
-            let is_new = preference::allow_recording(conn, reader, now, &grant_wording(sender))?;
-            if !is_new && reader.consent != Some(ConsentState::Granted) {
-                return Ok(Done::Refused);
-            }
-            (is_new, ActivityKind::Contacts, "agreed to be recorded again")
-        }
-        Wish::Unsubscribe => (
-            preference::unsubscribe(conn, reader, now)?,
-            ActivityKind::Unsubscribed,
-            "unsubscribed",
-        ),
-    };
-    if !is_new {
-        return Ok(Done::Before);
-    }
-    let who = if reader.name.is_empty() {
-        "An erased reader".into()
-    } else {
-        isolate(&reader.name)
-    };
-    let row = NewActivity {
-        campaign: Some(reader.campaign),
-        message: Some(reader.message),
-        contact: reader.contact,
-        ..NewActivity::new(kind, format!("{who} {what}"))
-    };
-    activity::add(conn, now, &row)?;
-    Ok(Done::Now)
-}
-
-/// Returns what the page of `token` shows now, and whose it is.
-fn view(conn: &Conn, token: &Token) -> store::Result<(View, Option<Reader>)> {
-    let organisation: String = setting::get(conn, "organisation")?.unwrap_or_default();
-    let reader = preference::find(conn, token)?;
-    let Some(reader) = reader else {
-        let is_test = test_token::exists(conn, token)?;
-        counter::add(
-            conn,
-            if is_test {
-                counter::TEST_TOKEN
-            } else {
-                counter::UNKNOWN_TOKEN
-            },
-        )?;
-        return Ok((
-            View {
-                sender: if is_test { organisation } else { String::new() },
-                address: None,
-                standing: if is_test {
-                    Standing::Test
-                } else {
-                    Standing::Stranger
-                },
-                done: None,
-            },
-            None,
-        ));
-    };
-    let recording = match reader.consent {
-        Some(consent) if reader.opted_out || consent == ConsentState::Refused => Recording::Refused,
-        Some(_) if reader.tracking == TrackingMode::Personal => Recording::On,
-        _ => Recording::Off,
-    };
-    let view = View {
-        sender: if organisation.is_empty() {
-            reader.from_name.clone()
-        } else {
-            organisation
-        },
-        address: (!reader.email.is_empty()).then(|| mask(&reader.email)),
-        standing: Standing::Reader {
-            recording,
-            subscribed: !reader.suppressed,
-        },
-        done: None,
-    };
-    Ok((view, Some(reader)))
-}
-
 mod keep;
+mod pages;
 #[cfg(test)]
 mod tests;
 

@@ -13,7 +13,7 @@ pub struct OutgoingMail<'a> {
     pub to: &'a str,
     /// The finished mail, with CRLF line ends.
     pub bytes: &'a [u8],
-    /// The row of the ledger; `None` for test mails.
+    /// The row of the ledger; `None` for test mails and copies of what is held.
     pub message: Option<MessageId>,
     /// The campaign.
     pub campaign: Option<CampaignId>,

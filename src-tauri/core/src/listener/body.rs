@@ -12,6 +12,8 @@ pub enum Posted {
     Form(Wish),
     /// A mail provider unsubscribes its user (RFC 8058 §3.2).
     OneClick,
+    /// The button of the page that erases was pressed.
+    Erase,
     /// Nothing that is known: nothing is done.
     Nothing,
 }
@@ -39,10 +41,14 @@ pub fn posted(content_type: &str, body: &[u8]) -> Posted {
             ("stop_tracking", Wish::StopRecording),
             ("allow_tracking", Wish::AllowRecording),
             ("unsubscribe", Wish::Unsubscribe),
+            ("send_data", Wish::SendData),
         ] {
             if is(field, "action", word) {
                 return Posted::Form(wish);
             }
+        }
+        if is(field, "action", "erase") {
+            return Posted::Erase;
         }
     }
     Posted::Nothing
@@ -119,6 +125,8 @@ mod tests {
             posted(FORM, b"action=unsubscribe"),
             Posted::Form(Wish::Unsubscribe)
         );
+        assert_eq!(posted(FORM, b"action=send_data"), Posted::Form(Wish::SendData));
+        assert_eq!(posted(FORM, b"action=erase"), Posted::Erase);
     }
 
     #[test]

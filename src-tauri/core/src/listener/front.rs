@@ -334,7 +334,6 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listener::pages::View;
     use crate::listener::{AnswerHit, AnswerPage, Hit, HitSink, Outcome, Pages, Wish};
     use crate::tracking::token::Token;
     use std::sync::Condvar;
@@ -350,11 +349,19 @@ mod tests {
 
     impl Pages for Yes {
         fn show(&self, _: Token, answer: AnswerPage) {
-            answer(None::<View>);
+            answer(None);
         }
 
         fn act(&self, _: Token, _: Wish, answer: AnswerPage) {
-            answer(None::<View>);
+            answer(None);
+        }
+
+        fn show_erasure(&self, _: Token, answer: AnswerPage) {
+            answer(None);
+        }
+
+        fn erase(&self, _: Token, answer: AnswerPage) {
+            answer(None);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The way in for readers: pixels, preference pages, one-click unsubscribe.
+//! The way in for readers: pixels, preference pages, one-click unsubscribe, erasure.
 //!
 //! Owns sockets, routes and the pages' HTML; knows nothing of the database. What a request means is asked of
 //! two ports, [`HitSink`] and [`Pages`], which `app::tracking` implements. Only `server` names tiny_http, and
@@ -14,7 +14,7 @@ pub mod routes;
 pub mod server;
 
 use crate::tracking::token::Token;
-use pages::View;
+use pages::Page;
 use std::net::IpAddr;
 
 /// Longest header value that is looked at, in characters; the rest is cut off.
@@ -72,7 +72,8 @@ pub enum Outcome {
 }
 
 /// What a reader asks for on the preference page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Wish {
     /// Do not record when I open these mails.
     StopRecording,
@@ -80,12 +81,14 @@ pub enum Wish {
     AllowRecording,
     /// Send me no more mails.
     Unsubscribe,
+    /// Mail all that is held about me to the address on file.
+    SendData,
 }
 
 /// Answers a hit; may be called on any thread, and does not wait for the reader's connection.
 pub type AnswerHit = Box<dyn FnOnce(Outcome) + Send>;
 /// Answers with a page, or `None` where the workspace could not be read or written.
-pub type AnswerPage = Box<dyn FnOnce(Option<View>) + Send>;
+pub type AnswerPage = Box<dyn FnOnce(Option<Page>) + Send>;
 
 /// Takes hits. Must not block: the answer comes later.
 pub trait HitSink: Send + Sync {
@@ -99,6 +102,10 @@ pub trait Pages: Send + Sync {
     fn show(&self, token: Token, answer: AnswerPage);
     /// Does `wish` for the reader of `token`, and answers once that is on disk. Doing it again changes nothing.
     fn act(&self, token: Token, wish: Wish, answer: AnswerPage);
+    /// Says what the link `token` would erase, or has erased. Changes nothing.
+    fn show_erasure(&self, token: Token, answer: AnswerPage);
+    /// Erases the person of the link `token`, and answers once that is done or sure to be done.
+    fn erase(&self, token: Token, answer: AnswerPage);
 }
 
 /// The two ports, and who is told of a failure.

@@ -1,6 +1,31 @@
 //! The pages that readers see, as plain HTML: no script, nothing from elsewhere, readable without CSS.
 
+mod erasure;
+mod held;
+
 use super::Wish;
+use crate::domain::consent::ConsentState;
+use crate::domain::contact::isolate;
+pub use erasure::Erasure;
+
+/// A page to answer with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Page {
+    /// Of a preference link.
+    Preferences(View),
+    /// Of a link that erases.
+    Erasure(Erasure),
+}
+
+impl Page {
+    /// Returns the page as HTML.
+    pub fn html(&self) -> String {
+        match self {
+            Self::Preferences(view) => preferences(view),
+            Self::Erasure(erasure) => erasure::page(erasure),
+        }
+    }
+}
 
 /// What a preference page says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +34,8 @@ pub struct View {
     pub sender: String,
     /// The reader's address with most of it hidden; `None` where it is not known any more.
     pub address: Option<String>,
+    /// The address on file, hidden alike; another one where the reader's has changed since the mail.
+    pub on_file: Option<String>,
     /// Whose link it is, and how things stand.
     pub standing: Standing,
     /// What was done just now.
@@ -28,6 +55,8 @@ pub enum Standing {
         recording: Recording,
         /// Whether more mails will come.
         subscribed: bool,
+        /// What the reader said about tracking; `None` once they are erased.
+        consent: Option<ConsentState>,
     },
 }
 
@@ -47,26 +76,37 @@ pub fn grant_wording(sender: &str) -> String {
     format!(
         "I agree that {} records when I open the mails sent to me, to learn whether they are read. \
          I can end this at any time with the link in every mail.",
-        if sender.is_empty() { "the sender" } else { sender }
+        if sender.is_empty() {
+            "the sender".into()
+        } else {
+            isolate(sender)
+        }
     )
 }
 
 /// The policy that goes with every page: its own style by hash, its own forms, and nothing else.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
-     style-src 'sha256-W5vf0V6Ezy1cJtiKCpwbmR0gwMYQTsV+sP1LHoL2IMc='; \
+     style-src 'sha256-QcYjqoCkKYvWRbtQhFi2hxxYahpgEtUZqn7cI2YExZg='; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--page:#f7f6f3;--card:#fff;--ink:#1d2126;--soft:#5b6570;--line:#d9d6cf;--button:#1f5f5b;--on:#fff}\
 @media(prefers-color-scheme:dark){:root{--page:#16191c;--card:#1f2327;--ink:#eceae6;--soft:#a7b0b8;--line:#3a4147;--button:#7fc9c1;--on:#10201f}}\
 *{box-sizing:border-box}\
-body{margin:0;padding:3rem 1rem;background:var(--page);color:var(--ink);font:1.0625rem/1.6 system-ui,sans-serif}\
-main{max-width:36rem;margin:0 auto;padding:2rem;background:var(--card);border:1px solid var(--line);border-radius:12px}\
+body{margin:0;padding:clamp(1rem,6vw,3rem) clamp(.75rem,3vw,1rem);background:var(--page);color:var(--ink);font:1.0625rem/1.6 system-ui,sans-serif}\
+main{max-width:36rem;margin:0 auto;padding:clamp(1.25rem,5vw,2rem);background:var(--card);border:1px solid var(--line);border-radius:12px}\
 h1{margin:0 0 .25rem;font-size:1.5rem;line-height:1.25}\
 h2{margin:0 0 .25rem;font-size:1.0625rem}\
 p{margin:0 0 1rem;overflow-wrap:anywhere}\
 .soft{color:var(--soft)}\
-.said{padding:.75rem 1rem;border-left:4px solid var(--button);background:var(--page)}\
+.address{display:inline-block;max-width:100%}\
+.said{margin-top:1rem;padding:.75rem 1rem;border-left:4px solid var(--button);background:var(--page)}\
+dl{margin:0 0 1rem}\
+dl div{display:flex;flex-wrap:wrap;gap:0 .5rem;padding:.25rem 0}\
+dt{color:var(--soft)}\
+dd{margin:0;overflow-wrap:anywhere}\
+.after{margin:1rem 0 0}\
+main>:last-child{margin-bottom:0}\
 section{margin-top:1.5rem;padding-top:1.5rem;border-top:1px solid var(--line)}\
 button{padding:.625rem 1.125rem;border:1px solid var(--button);border-radius:8px;background:var(--button);color:var(--on);font:inherit;font-weight:600;cursor:pointer}\
 button.quiet{background:transparent;color:var(--ink);border-color:var(--soft)}\
@@ -75,24 +115,22 @@ button:focus-visible{outline:3px solid var(--ink);outline-offset:3px}";
 /// Returns the preference page.
 pub fn preferences(view: &View) -> String {
     let mut body = String::new();
-    let sender = escape(&view.sender);
     body.push_str("<h1>Your choices</h1>");
-    body.push_str(&about(view, &sender));
+    body.push_str(&about(view, &named(&view.sender)));
     if let Some(said) = said(view) {
-        body.push_str(&format!(
-            "<p class=\"said\" role=\"status\">{}</p>",
-            escape(&said)
-        ));
+        body.push_str(&format!("<p class=\"said\" role=\"status\">{said}</p>"));
     }
     let (recording, subscribed) = match view.standing {
         Standing::Reader {
             recording,
             subscribed,
+            ..
         } => (recording, subscribed),
         Standing::Stranger | Standing::Test => (Recording::On, true),
     };
     body.push_str(&recording_section(view, recording));
     body.push_str(&subscription_section(subscribed));
+    body.push_str(&held::section(view));
     document("Your choices", &body)
 }
 
@@ -105,8 +143,26 @@ pub fn unavailable() -> String {
     )
 }
 
-fn about(view: &View, sender: &str) -> String {
-    let from = if sender.is_empty() { "the sender" } else { sender };
+/// Returns a sender's name as HTML, set apart from the sentence's direction.
+fn named(sender: &str) -> String {
+    if sender.is_empty() {
+        "the sender".to_owned()
+    } else {
+        format!("<bdi>{}</bdi>", escape(sender))
+    }
+}
+
+/// Returns a masked address as HTML; a short one is not broken over lines.
+fn set_apart(address: &str) -> String {
+    let class = if address.chars().count() <= 30 {
+        " class=\"address\""
+    } else {
+        ""
+    };
+    format!("<bdi{class}>{}</bdi>", escape(address))
+}
+
+fn about(view: &View, from: &str) -> String {
     match (&view.standing, &view.address) {
         (Standing::Test, _) => format!(
             "<p>This link belongs to a <strong>test mail</strong> of {from}. It shows what readers will see; \
@@ -114,7 +170,7 @@ fn about(view: &View, sender: &str) -> String {
         ),
         (_, Some(address)) => format!(
             "<p class=\"soft\">Mails from {from} to <strong>{}</strong></p>",
-            escape(address)
+            set_apart(address)
         ),
         (_, None) => {
             format!("<p class=\"soft\">Mails from {from} to the address that this link was sent to</p>")
@@ -122,10 +178,17 @@ fn about(view: &View, sender: &str) -> String {
     }
 }
 
+/// Says in HTML what was done.
 fn said(view: &View) -> Option<String> {
     let done = view.done?;
     Some(match (view.standing, done) {
+        (Standing::Test, Wish::SendData) => "This is a test mail, so nothing was mailed.".into(),
         (Standing::Test, _) => "This is a test mail, so nothing was changed.".into(),
+        (Standing::Stranger, Wish::SendData) => {
+            "A mail is on its way to the address that this link was sent to, if anything is held about it. If none \
+             has come within a day, ask here again."
+                .into()
+        }
         (Standing::Stranger, _) => {
             "Your choice was received. It holds from now on for the mails that this link belongs to.".into()
         }
@@ -138,6 +201,14 @@ fn said(view: &View) -> Option<String> {
             "Thank you. Opens are recorded again, until you say otherwise here.".into()
         }
         (_, Wish::Unsubscribe) => "Done. You will receive no more of these mails.".into(),
+        (_, Wish::SendData) => match &view.on_file {
+            Some(address) => format!(
+                "A mail is on its way to {}, with everything that is held about you. There is one a day at most; if \
+                 none has come within a day, ask here again.",
+                set_apart(address)
+            ),
+            None => "Nothing that names you is held any more, so there is nothing to mail.".into(),
+        },
     })
 }
 
@@ -220,9 +291,11 @@ mod tests {
         View {
             sender: "Harbour <Club> & Co".into(),
             address: Some("a…@example.org".into()),
+            on_file: Some("a…@example.org".into()),
             standing: Standing::Reader {
                 recording,
                 subscribed: true,
+                consent: Some(ConsentState::Granted),
             },
             done: None,
         }
@@ -239,9 +312,9 @@ mod tests {
     }
 
     #[test]
-    fn a_page_holds_two_separate_forms_and_no_script() {
+    fn a_page_holds_separate_forms_and_no_script() {
         let html = preferences(&view(Recording::On));
-        assert_eq!(html.matches("<form method=\"post\">").count(), 2);
+        assert_eq!(html.matches("<form method=\"post\">").count(), 3);
         let fragment = crate::render::OPENS_FRAGMENT.trim_start_matches('#');
         assert!(
             html.contains(&format!("<section id=\"{fragment}\">")),
@@ -266,14 +339,71 @@ mod tests {
 
     #[test]
     fn a_strangers_page_has_the_shape_of_a_readers() {
-        let stranger = View {
-            sender: String::new(),
-            address: None,
-            standing: Standing::Stranger,
-            done: None,
+        // Names of tags in their order. An address is set apart where there is one.
+        let shape = |html: &str| -> Vec<String> {
+            html.split('<')
+                .skip(1)
+                .filter_map(|tag| tag.split(['>', ' ']).next())
+                .filter(|name| !matches!(name.trim_start_matches('/'), "strong" | "bdi"))
+                .map(str::to_owned)
+                .collect()
         };
-        let html = preferences(&stranger);
-        assert_eq!(html.matches("<form method=\"post\">").count(), 2);
-        assert!(html.contains("Stop recording") && html.contains("Unsubscribe"));
+        for done in [None, Some(Wish::SendData), Some(Wish::Unsubscribe)] {
+            let reader = View {
+                done,
+                ..view(Recording::On)
+            };
+            for standing in [Standing::Stranger, Standing::Test] {
+                let other = View {
+                    sender: String::new(),
+                    address: None,
+                    on_file: None,
+                    standing,
+                    done,
+                };
+                assert_eq!(
+                    shape(&preferences(&reader)),
+                    shape(&preferences(&other)),
+                    "{standing:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_says_no_more_than_the_masked_address_and_the_consent() {
+        for (consent, said) in [
+            (ConsentState::Granted, "you agreed"),
+            (ConsentState::Refused, "you refused"),
+            (ConsentState::Unknown, "you were not asked"),
+        ] {
+            let mut view = view(Recording::Off);
+            view.standing = Standing::Reader {
+                recording: Recording::Off,
+                subscribed: false,
+                consent: Some(consent),
+            };
+            let html = held::section(&view);
+            assert!(html.contains(said) && html.contains("unsubscribed"), "{html}");
+            assert!(html.contains("a…@example.org") && html.contains("value=\"send_data\""));
+        }
+    }
+
+    #[test]
+    fn an_erased_readers_page_offers_no_copy() {
+        let erased = View {
+            address: None,
+            on_file: None,
+            standing: Standing::Reader {
+                recording: Recording::Off,
+                subscribed: false,
+                consent: None,
+            },
+            done: Some(Wish::SendData),
+            ..view(Recording::Off)
+        };
+        let html = preferences(&erased);
+        assert!(html.contains("it has been erased") && html.contains("nothing to mail"));
+        assert!(!html.contains("send_data"));
     }
 }

@@ -1,6 +1,6 @@
 //! What requests are answered with, as plain data: status, headers, bytes.
 
-use super::pages::{self, CONTENT_SECURITY_POLICY, View};
+use super::pages::{self, CONTENT_SECURITY_POLICY, Page};
 use crate::render::pixel::GIF;
 
 /// What a request is answered with.
@@ -70,9 +70,9 @@ impl Reply {
         }
     }
 
-    pub fn of_view(view: Option<View>) -> Self {
-        match view {
-            Some(view) => Self::page(200, pages::preferences(&view)),
+    pub fn of_page(page: Option<Page>) -> Self {
+        match page {
+            Some(page) => Self::page(200, page.html()),
             None => Self::page_unavailable(),
         }
     }

@@ -12,6 +12,10 @@ pub enum Route {
     Show(Token),
     /// `/u/{token}` with POST.
     Act(Token),
+    /// `/e/{token}` with GET or HEAD: show what would be erased, never erase.
+    ShowErasure(Token),
+    /// `/e/{token}` with POST.
+    Erase(Token),
     /// `/robots.txt`
     Robots,
     /// `/healthz`: answers, and tells nothing.
@@ -48,6 +52,13 @@ pub fn route(method: &str, target: &str) -> Route {
             _ => Route::WrongMethod("GET, HEAD, POST"),
         };
     }
+    if let Some(token) = path.strip_prefix("/e/").and_then(Token::parse) {
+        return match (read, method) {
+            (Some(_), _) => Route::ShowErasure(token),
+            (None, "POST") => Route::Erase(token),
+            _ => Route::WrongMethod("GET, HEAD, POST"),
+        };
+    }
     match (path, read) {
         ("/robots.txt", Some(_)) => Route::Robots,
         ("/healthz", Some(_)) => Route::Health,
@@ -66,6 +77,7 @@ mod tests {
         let token = Token::generate(&SeededEntropy::new(1));
         let pixel = format!("/o/{token}.gif");
         let page = format!("/u/{token}");
+        let erasure = format!("/e/{token}");
         let table = [
             ("GET", pixel.clone(), Route::Pixel(token, Method::Get)),
             ("HEAD", pixel.clone(), Route::Pixel(token, Method::Head)),
@@ -76,6 +88,15 @@ mod tests {
             ("HEAD", page.clone(), Route::Show(token)),
             ("POST", page.clone(), Route::Act(token)),
             ("DELETE", page.clone(), Route::WrongMethod("GET, HEAD, POST")),
+            ("GET", erasure.clone(), Route::ShowErasure(token)),
+            (
+                "HEAD",
+                format!("{erasure}?action=erase"),
+                Route::ShowErasure(token),
+            ),
+            ("POST", erasure.clone(), Route::Erase(token)),
+            ("DELETE", erasure.clone(), Route::WrongMethod("GET, HEAD, POST")),
+            ("POST", format!("{erasure}x"), Route::Unknown),
             ("GET", "/robots.txt".into(), Route::Robots),
             ("GET", "/healthz".into(), Route::Health),
             ("GET", "/".into(), Route::Unknown),

@@ -8,7 +8,7 @@ use super::body::{self, MAX_BODY, Posted};
 use super::gate::Alarm;
 use super::gate::head::inner;
 use super::order::{Order, Place};
-use super::pages::View;
+use super::pages::Page;
 use super::reply::Reply;
 use super::routes::{Route, route};
 use super::{Hit, Outcome, Site};
@@ -213,7 +213,7 @@ impl Desk {
             return pending.answer(Reply::text(403, "This address is not for you.\n"));
         }
         match asked {
-            Route::Act(token) => self.act(pending, token, &body),
+            Route::Act(_) | Route::Erase(_) => self.act(pending, asked, &body),
             _ => self.read(pending, asked),
         }
     }
@@ -256,7 +256,11 @@ impl Desk {
             Route::Show(token) => self
                 .site
                 .pages
-                .show(token, Box::new(move |view| pending.answer(Reply::of_view(view)))),
+                .show(token, Box::new(move |page| pending.answer(Reply::of_page(page)))),
+            Route::ShowErasure(token) => self
+                .site
+                .pages
+                .show_erasure(token, Box::new(move |page| pending.answer(Reply::of_page(page)))),
             Route::Robots => pending.answer(Reply::text(200, "User-agent: *\nDisallow: /\n")),
             Route::Health => pending.answer(Reply::text(200, "ok\n")),
             // The gate lets through what it knows, and its watchdog's path, which it alone can tell.
@@ -268,40 +272,39 @@ impl Desk {
                     .unwrap_or_default();
                 pending.answer(Reply::text(200, &watchword(&self.key, &path)));
             }
-            Route::Act(_) | Route::WrongMethod(_) => {
+            Route::Act(_) | Route::Erase(_) | Route::WrongMethod(_) => {
                 pending.answer(Reply::text(404, "There is nothing here.\n"));
             }
         }
     }
 
     /// Does what was posted.
-    fn act(&self, pending: Pending, token: crate::tracking::token::Token, body: &[u8]) {
+    fn act(&self, pending: Pending, asked: Route, body: &[u8]) {
         let kind = pending
             .request
             .as_ref()
             .and_then(|request| value(request, "Content-Type"))
-            .unwrap_or_default()
-            .to_owned();
+            .unwrap_or_default();
+        let posted = body::posted(kind, body);
         let pages = &self.site.pages;
-        match body::posted(&kind, body) {
-            Posted::Form(wish) => {
-                pages.act(
-                    token,
-                    wish,
-                    Box::new(move |view| pending.answer(Reply::of_view(view))),
-                );
-            }
-            Posted::OneClick => {
-                // RFC 8058 §3.1: no page, no redirect, no cookie; the machine that asks reads the status.
-                let done = move |view: Option<View>| {
-                    pending.answer(match view {
-                        Some(_) => Reply::text(200, ""),
-                        None => Reply::text(503, ""),
-                    });
-                };
-                pages.act(token, super::Wish::Unsubscribe, Box::new(done));
-            }
-            Posted::Nothing => pages.show(token, Box::new(move |view| pending.answer(Reply::of_view(view)))),
+        if let (Route::Act(token), Posted::OneClick) = (asked, posted) {
+            // RFC 8058 §3.1: no page, no redirect, no cookie; the machine that asks reads the status.
+            let done = move |page: Option<Page>| {
+                pending.answer(match page {
+                    Some(_) => Reply::text(200, ""),
+                    None => Reply::text(503, ""),
+                });
+            };
+            return pages.act(token, super::Wish::Unsubscribe, Box::new(done));
+        }
+        let answer = Box::new(move |page| pending.answer(Reply::of_page(page)));
+        match (asked, posted) {
+            (Route::Act(token), Posted::Form(wish)) => pages.act(token, wish, answer),
+            (Route::Act(token), _) => pages.show(token, answer),
+            (Route::Erase(token), Posted::Erase) => pages.erase(token, answer),
+            (Route::Erase(token), _) => pages.show_erasure(token, answer),
+            // Nothing else is posted to; without an answer it is told to try again.
+            _ => {}
         }
     }
 }

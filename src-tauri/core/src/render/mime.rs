@@ -3,6 +3,8 @@
 //! Headers are assembled here, since an unsubscribe address must not be folded inside its `<>` and no value
 //! may end a header; lettre encodes the bodies. Nothing here adds a header that the caller did not ask for.
 
+mod attached;
+
 use super::template::Rendered;
 use crate::clock::Instant;
 use crate::domain::contact::EmailAddress;
@@ -11,6 +13,8 @@ use crate::tracking::token::Token;
 use data_encoding::{BASE64, HEXLOWER};
 use lettre::message::Body;
 use lettre::message::header::ContentTransferEncoding;
+
+pub use attached::{AttachedFile, build_with_file};
 
 /// The most characters of a display name; longer ones are cut, since no client shows them.
 const MAX_NAME: usize = 100;
@@ -119,7 +123,7 @@ pub fn message_id(campaign: CampaignId, token: &Token, from_domain: &str) -> Str
 pub fn build(rendered: &Rendered, envelope: &Envelope) -> Result<Vec<u8>, MimeError> {
     let text = quoted_printable(&rendered.text)?;
     let html = quoted_printable(&rendered.html)?;
-    let mut out = headers(rendered, envelope)?;
+    let mut out = headers(&rendered.subject, envelope)?;
     // No line of quoted-printable can hold `=_`, so the boundary cannot stand in a body.
     let hash = blake3::hash(envelope.message_id.as_bytes());
     let boundary = format!("=_{}", HEXLOWER.encode(&hash.as_bytes()[..16]));
@@ -143,7 +147,7 @@ pub fn build(rendered: &Rendered, envelope: &Envelope) -> Result<Vec<u8>, MimeEr
     Ok(bytes)
 }
 
-fn headers(rendered: &Rendered, envelope: &Envelope) -> Result<String, MimeError> {
+fn headers(subject: &str, envelope: &Envelope) -> Result<String, MimeError> {
     let mut out = String::with_capacity(1024);
     let id = checked("Message-ID", envelope.message_id, 200)?;
     out.push_str(&format!("Message-ID: <{id}>\r\n"));
@@ -153,7 +157,7 @@ fn headers(rendered: &Rendered, envelope: &Envelope) -> Result<String, MimeError
         push_mailbox(&mut out, "Reply-To", "", envelope.reply_to)?;
     }
     push_mailbox(&mut out, "To", envelope.to_name, envelope.to_address)?;
-    push_subject(&mut out, &rendered.subject);
+    push_subject(&mut out, subject);
     if let Some(list) = envelope.list_id {
         let id = checked("List-Id", list.id, 200)?;
         out.push_str("List-Id: ");

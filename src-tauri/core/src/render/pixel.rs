@@ -22,6 +22,11 @@ pub fn preference_url(base: &str, token: &Token) -> String {
     format!("{base}/u/{token}")
 }
 
+/// Returns the address of the page that erases a reader, under `base`, which has no slash at its end.
+pub fn erase_url(base: &str, token: &Token) -> String {
+    format!("{base}/e/{token}")
+}
+
 /// Returns the mark-up of a pixel.
 ///
 /// No `display:none` and no `loading=lazy`: some clients would never fetch it, and Gmail asks senders not to hide

@@ -41,6 +41,14 @@ const LEDGER: &[(&str, &str)] = &[
            WHERE contact_id = contact.id ORDER BY id DESC LIMIT 1), 'unknown')",
         "contacts' consent is not the last word of its history",
     ),
+    (
+        "SELECT count(*) FROM data_request WHERE (state = 'sent') <> (sent_at IS NOT NULL)",
+        "copies of what is held do not say when they were mailed",
+    ),
+    (
+        "SELECT count(*) FROM erase_link WHERE erased_at IS NOT NULL AND request_id IS NOT NULL",
+        "links of erased people still lead to them",
+    ),
 ];
 
 /// Checks everything; returns what was checked, with counts, and a sentence for each breach.

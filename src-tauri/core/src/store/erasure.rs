@@ -49,6 +49,11 @@ pub fn everything(conn: &Conn, id: ContactId) -> Result<Option<Value>> {
         "SELECT at, kind, text FROM activity WHERE contact_id = ?1 ORDER BY id",
         id,
     )?;
+    let requests = rows(
+        conn,
+        "SELECT at, state, attempts, sent_at, reply FROM data_request WHERE contact_id = ?1 ORDER BY id",
+        id,
+    )?;
     Ok(Some(json!({
         "contact": row,
         "fields": contact::fields(conn, id)?,
@@ -56,6 +61,7 @@ pub fn everything(conn: &Conn, id: ContactId) -> Result<Option<Value>> {
         "tracking_consent": consent_event::history(conn, id)?,
         "messages": messages,
         "activity": activity,
+        "requests_for_a_copy": requests,
     })))
 }
 
@@ -92,12 +98,25 @@ pub fn outbox_files(conn: &Conn, id: ContactId) -> Result<Vec<String>> {
     Ok(paths.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Their mails, and test mails to their address.
+/// Their mails, and mails of no ledger to their address: test mails, and copies of what is held.
+///
+/// The index is named, or SQLite would take the one of `message_id` and read every mail that has none.
 const OUTBOX_MAILS: &str =
     "SELECT o.id FROM outbox_mail o JOIN message m ON m.id = o.message_id WHERE m.contact_id = ?1
     UNION ALL
-    SELECT id FROM outbox_mail
-    WHERE test = 1 AND to_address = (SELECT email FROM contact WHERE id = ?1) COLLATE NOCASE";
+    SELECT id FROM outbox_mail INDEXED BY outbox_mail_loose
+    WHERE message_id IS NULL AND to_address = (SELECT email FROM contact WHERE id = ?1) COLLATE NOCASE";
+
+/// Takes the mails of no ledger to an address out of the outbox, and returns their files.
+pub fn take_copies(conn: &Conn, email: &str) -> Result<Vec<String>> {
+    let mut statement = conn.prepare_cached(
+        "DELETE FROM outbox_mail INDEXED BY outbox_mail_loose
+         WHERE message_id IS NULL AND to_address = ?1 COLLATE NOCASE
+         RETURNING path",
+    )?;
+    let paths = statement.query_map([email], |row| row.get(0))?;
+    Ok(paths.collect::<rusqlite::Result<_>>()?)
+}
 
 /// Erases a person; tells whether there was such a contact. Their outbox files are the caller's to remove.
 ///
@@ -128,6 +147,7 @@ pub fn erase(conn: &Conn, id: ContactId) -> Result<bool> {
              not_tracked = 'erased', signal = 'no_signal', first_open_at = NULL, looks = 0, hits = 0,
              machine_hits = 0, last_hit_at = NULL, contact_revision = 0
          WHERE contact_id = ?1",
+        // With it go their fields, history, places in lists and requests for a copy.
         "DELETE FROM contact WHERE id = ?1",
     ] {
         conn.prepare_cached(sql)?.execute([id.0])?;
@@ -217,6 +237,9 @@ mod tests {
              INSERT INTO outbox_mail (at, to_address, subject, path, message_id, test)
              VALUES (1, 'ana@example.org', 's', 'outbox/1.eml', 1, 0), (2, 'ANA@example.org', 's', 'outbox/t.eml', NULL, 1),
                     (3, 'bo@example.org', 's', 'outbox/3.eml', 3, 0);
+             INSERT INTO data_request (contact_id, message_id, at, state, next_attempt_at, sent_at, reply, problem)
+             VALUES (1, 1, 9, 'sent', 9, 9, '250 <ana@example.org> ok', 'ana@example.org waits');
+             INSERT INTO outbox_mail (at, to_address, subject, path) VALUES (4, 'ana@example.org', 's', 'outbox/other/c.eml');
              INSERT INTO suppression (address_hash, kind, reason, at)
              SELECT address_hash, 'manual', 'ana@example.org called', 9 FROM contact WHERE id = 1;",
         )
@@ -259,8 +282,8 @@ mod tests {
         let (conn, ana) = workspace();
         assert_eq!(
             outbox_files(&conn, ana).unwrap(),
-            ["outbox/1.eml", "outbox/t.eml"],
-            "their mails and the test mails to them"
+            ["outbox/1.eml", "outbox/t.eml", "outbox/other/c.eml"],
+            "their mails, the test mails to them and the copies of what is held"
         );
         assert!(erase(&conn, ana).unwrap());
         assert_eq!(is_anywhere(&conn, "ana@"), None, "the address is in no table");
@@ -333,6 +356,7 @@ mod tests {
             document["messages"][0]["requests"][0]["at"],
             "1970-01-01T02:00:00Z"
         );
+        assert_eq!(document["requests_for_a_copy"][0]["state"], "sent");
         assert_eq!(
             document["contact"]["suppressed"],
             "Stopped by hand: ana@example.org called"

@@ -9,7 +9,10 @@ use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
 use std::path::{Path, PathBuf};
 
-const STEPS: &[&str] = &[include_str!("migrations/0001_init.sql")];
+const STEPS: &[&str] = &[
+    include_str!("migrations/0001_init.sql"),
+    include_str!("migrations/0002_data_request.sql"),
+];
 
 /// How many backups are kept, and for how long.
 pub const BACKUPS_KEPT: usize = 3;
@@ -73,7 +76,11 @@ pub fn backup(conn: &Connection, backups: &Path, now: Instant) -> Result<PathBuf
     Ok(target)
 }
 
-fn prune(backups: &Path, now: Instant) -> std::io::Result<()> {
+/// Removes copies in `backups` that are too many or too old.
+pub fn prune(backups: &Path, now: Instant) -> std::io::Result<()> {
+    if !backups.exists() {
+        return Ok(());
+    }
     let mut files: Vec<PathBuf> = std::fs::read_dir(backups)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "db"))
@@ -82,7 +89,7 @@ fn prune(backups: &Path, now: Instant) -> std::io::Result<()> {
     files.sort();
     let oldest = format!(
         "casement-{}",
-        (now - chrono::TimeDelta::days(BACKUP_DAYS)).format("%Y%m%dT")
+        (now - chrono::TimeDelta::days(BACKUP_DAYS)).format("%Y%m%dT%H%M%S%3fZ")
     );
     let surplus = files.len().saturating_sub(BACKUPS_KEPT);
     for (index, path) in files.iter().enumerate() {

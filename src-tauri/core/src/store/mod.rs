@@ -11,6 +11,7 @@ pub mod check;
 pub mod consent_event;
 pub mod contact;
 pub mod counter;
+pub mod data_request;
 pub mod db;
 pub mod due;
 pub mod erasure;

@@ -25,6 +25,8 @@ pub struct Reader {
     pub contact: Option<ContactId>,
     /// Where the mail went; empty once erased.
     pub email: String,
+    /// The address on file, which may be another by now; empty once erased.
+    pub on_file: String,
     /// The person's name, or their address where they have none; empty once erased.
     pub name: String,
     /// What the person says; `None` once erased.
@@ -46,7 +48,7 @@ pub fn find(conn: &Conn, token: &Token) -> Result<Option<Reader>> {
     Ok(conn
         .prepare_cached(
             "SELECT m.id, m.campaign_id, m.contact_id, m.email, m.tracking, m.opted_out_at, m.address_hash,
-                    p.consent, p.first_name, p.last_name, a.from_name,
+                    p.consent, p.email AS on_file, p.first_name, p.last_name, a.from_name,
                     EXISTS (SELECT 1 FROM suppression AS s WHERE s.address_hash = m.address_hash) AS suppressed
              FROM message AS m
              JOIN campaign AS c ON c.id = m.campaign_id
@@ -70,6 +72,7 @@ pub fn find(conn: &Conn, token: &Token) -> Result<Option<Reader>> {
                     name => name.to_owned(),
                 },
                 email,
+                on_file: row.get::<_, Option<String>>("on_file")?.unwrap_or_default(),
                 consent: match contact {
                     Some(_) => Some(word(row, "consent")?),
                     None => None,

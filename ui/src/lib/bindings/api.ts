@@ -1826,6 +1826,10 @@ due: number,
  */
 in_hand: number, 
 /**
+ * Readers who asked for what is held about them, and to whom it could be mailed now.
+ */
+data_requests: number, 
+/**
  * When the next mail that waits may leave.
  */
 next_attempt_at: string | null, };

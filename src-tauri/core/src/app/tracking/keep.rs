@@ -1,8 +1,10 @@
 //! What is kept in the spool of a hit that the database cannot take just now, and how it is applied later: by the
 //! rules of then, so that a refusal in between wins.
 
-use crate::clock::{from_millis, to_millis};
+use super::pages;
+use crate::clock::{Instant, from_millis, to_millis};
 use crate::ids::Entropy;
+use crate::listener::Wish;
 use crate::store::{self, Conn, Replay};
 use crate::tracking::ingest::{self, Arrival, Source};
 use crate::tracking::token::Token;
@@ -28,6 +30,11 @@ enum Record {
         not_to_be_recorded: bool,
         prefetch: bool,
     },
+    Wish {
+        token: String,
+        at: i64,
+        wish: Wish,
+    },
 }
 
 /// Returns what is kept of a hit. Its address is not among it.
@@ -46,6 +53,15 @@ pub(super) fn hit(arrival: &Arrival, key: &[u8; 32]) -> Vec<u8> {
         user_agent: arrival.user_agent.clone(),
         not_to_be_recorded: arrival.not_to_be_recorded,
         prefetch: arrival.prefetch,
+    })
+}
+
+/// Returns what is kept of what a reader asks for.
+pub(super) fn wish(token: &Token, wish: Wish, at: Instant) -> Vec<u8> {
+    write(&Record::Wish {
+        token: token.to_string(),
+        at: to_millis(at),
+        wish,
     })
 }
 
@@ -94,5 +110,10 @@ fn apply(conn: &Conn, bytes: &[u8], entropy: &dyn Entropy) -> store::Result<()> 
             };
             ingest::record(conn, &arrival).map(|_| ())
         }
+        Record::Wish {
+            token: text,
+            at,
+            wish,
+        } => pages::wished(conn, &token(&text)?, wish, from_millis(at)).map(|_| ()),
     }
 }

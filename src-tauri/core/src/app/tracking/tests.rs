@@ -9,6 +9,8 @@ use crate::api::{Code, Event};
 use crate::app::testing::{Bench, bench};
 use crate::ids::SeededEntropy;
 use crate::render::pixel::GIF;
+use crate::store::test_token;
+use crate::tracking::token::Token;
 use chrono::TimeDelta;
 use std::io::{Read, Write};
 use std::net::TcpStream;

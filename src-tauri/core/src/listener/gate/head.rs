@@ -115,8 +115,8 @@ pub fn parse(
         Route::Unknown => return Err(Refusal::Unknown),
         Route::WrongMethod(allowed) => return Err(Refusal::Method(allowed)),
         _ if body == Body::Length(0) => {}
-        Route::Act(_) if matches!(body, Body::Length(n) if n <= MAX_BODY) => {}
-        Route::Act(_) if body == Body::Chunked && *door != Door::Direct => {}
+        Route::Act(_) | Route::Erase(_) if matches!(body, Body::Length(n) if n <= MAX_BODY) => {}
+        Route::Act(_) | Route::Erase(_) if body == Body::Chunked && *door != Door::Direct => {}
         _ if body == Body::Chunked => return Err(Refusal::Coding),
         _ => return Err(Refusal::LargeBody),
     }
@@ -306,7 +306,7 @@ impl Head {
     /// Returns the request that tiny_http gets instead, up to its body.
     pub fn canonical(&self, key: &str, door: &Door, body: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(256 + body.len());
-        let method = if matches!(self.route, Route::Act(_)) {
+        let method = if matches!(self.route, Route::Act(_) | Route::Erase(_)) {
             "POST"
         } else {
             "GET"

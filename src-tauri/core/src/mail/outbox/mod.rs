@@ -53,7 +53,8 @@ fn path(mail: &OutgoingMail<'_>) -> String {
     match (mail.campaign, mail.message) {
         (Some(campaign), Some(message)) => format!("outbox/{campaign}/{message}.eml"),
         _ => format!(
-            "outbox/tests/{}.eml",
+            "outbox/{}/{}.eml",
+            if mail.test { "tests" } else { "other" },
             &blake3::hash(mail.bytes).to_hex().as_str()[..16]
         ),
     }

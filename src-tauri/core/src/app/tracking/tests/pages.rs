@@ -104,7 +104,7 @@ fn reading_a_page_never_acts() {
         assert!(answer.head.contains(&line.to_owned()), "{line}");
     }
     desk.get(
-        &format!("{path}?action=unsubscribe&List-Unsubscribe=One-Click"),
+        &format!("{path}?action=unsubscribe&List-Unsubscribe=One-Click&action=send_data"),
         "",
     );
     send(
@@ -112,7 +112,10 @@ fn reading_a_page_never_acts() {
         &format!("HEAD {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
     );
     desk.post(&mail.page, FORM, "something=else");
+    desk.post(&mail.page, FORM, "action=erase");
     assert_eq!(desk.number("SELECT count(*) FROM suppression"), 0);
+    assert_eq!(desk.number("SELECT count(*) FROM data_request"), 0);
+    assert_eq!(desk.number("SELECT count(*) FROM contact"), 1);
     assert_eq!(
         desk.number("SELECT count(*) FROM consent_event WHERE source = 'preference page'"),
         0
@@ -175,12 +178,46 @@ fn a_strange_token_learns_nothing() {
     for body in [
         "action=stop_tracking",
         "action=unsubscribe",
+        "action=send_data",
         "List-Unsubscribe=One-Click",
     ] {
         assert_eq!(desk.post(&token, FORM, body).status, 200, "{body}");
     }
     assert_eq!(desk.number("SELECT count(*) FROM suppression"), 0);
-    assert_eq!(desk.number("SELECT n FROM counter WHERE name = 'pages'"), 4);
+    assert_eq!(desk.number("SELECT count(*) FROM data_request"), 0);
+    assert_eq!(desk.number("SELECT n FROM counter WHERE name = 'pages'"), 5);
+}
+
+#[test]
+fn what_is_posted_to_nobodys_page_is_counted_with_its_time() {
+    let desk = desk();
+    let mail = desk.mail(1);
+    let (nobodys, test) = (
+        Token::generate(&SeededEntropy::new(77)),
+        Token::generate(&SeededEntropy::new(78)),
+    );
+    desk.write(move |conn| test_token::add(conn, Instant::UNIX_EPOCH, &test));
+    desk.get(&format!("/u/{nobodys}"), "");
+    for token in [&mail.page, &test] {
+        desk.post(token, FORM, "action=stop_tracking");
+    }
+    let counted = |desk: &Desk| {
+        desk.bench
+            .engine
+            .db
+            .read(|conn| counter::last(conn, counter::UNMATCHED_POSTS))
+            .unwrap()
+    };
+    assert_eq!(
+        counted(&desk),
+        None,
+        "reading is no alarm, nor are readers and test mails"
+    );
+    desk.post(&nobodys, FORM, "action=stop_tracking");
+    desk.bench.clock.advance(TimeDelta::hours(1));
+    desk.post(&nobodys, FORM, "List-Unsubscribe=One-Click");
+    let last = "2026-04-01T09:00:00Z".parse().unwrap();
+    assert_eq!(counted(&desk), Some((2, last)));
 }
 
 #[test]
@@ -192,11 +229,15 @@ fn a_test_mails_links_say_so_and_do_nothing() {
     for body in [
         "action=stop_tracking",
         "action=unsubscribe",
+        "action=send_data",
         "List-Unsubscribe=One-Click",
     ] {
         let answer = desk.post(&token, FORM, body);
         assert_eq!(answer.status, 200, "{body}");
-        assert!(answer.body.is_empty() || answer.text().contains("nothing was changed"));
+        let said = answer.text();
+        assert!(
+            said.is_empty() || said.contains("nothing was changed") || said.contains("nothing was mailed")
+        );
     }
     assert_eq!(desk.number("SELECT count(*) FROM suppression"), 0);
     assert_eq!(
