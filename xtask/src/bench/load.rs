@@ -97,7 +97,7 @@ impl Load<'_> {
                 }
                 Err(error) => {
                     tally.failed += 1;
-                    tally.first_failure.get_or_insert_with(|| error.to_string());
+                    tally.first_failure.get_or_insert_with(|| words(&error));
                 }
             }
         }
@@ -193,6 +193,16 @@ impl<'a> Answer<'a> {
         }
         let length: usize = length.ok_or_else(|| strange("it does not say how long it is"))?;
         Ok(body.get(..length).map(|body| Answer { status, closes, body }))
+    }
+}
+
+/// The system's own words for a timeout are "resource temporarily unavailable".
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            format!("nothing came for {} s", PATIENCE.as_secs())
+        }
+        _ => error.to_string(),
     }
 }
 
