@@ -170,6 +170,16 @@ const OPENSSL: Need = Need {
     brew: &[],
 };
 
+const NGINX: Need = Need {
+    what: "nginx (what the pixel's bench compares with)",
+    probe: Probe::Program(&["nginx"]),
+    apt: &["nginx-light"],
+    dnf: &["nginx-core"],
+    pacman: &["nginx"],
+    zypper: &["nginx"],
+    brew: &["nginx"],
+};
+
 /// What it takes to build the window.
 const WINDOW: &[&Need] = if cfg!(target_os = "linux") {
     &[&COMPILER, &PKG_CONFIG, &WEBKIT]
@@ -185,6 +195,9 @@ const BROWSER_TEST: &[&Need] = &[&CHROMIUM, &FONTS];
 
 /// What the mail tests talk to.
 const MAIL_TEST: &[&Need] = &[&POSTFIX, &DOVECOT, &DOVECOT_LMTP, &OPENSSL];
+
+/// What the pixel's bench compares with.
+const PIXEL_BENCH: &[&Need] = &[&NGINX];
 
 /// The browser for the browser tests, where there is one.
 pub fn chromium() -> Option<PathBuf> {
@@ -202,6 +215,8 @@ pub enum Part {
     BrowserTest,
     /// Sending to real mail servers.
     MailTest,
+    /// Measuring the listener beside another server.
+    PixelBench,
 }
 
 impl Part {
@@ -214,6 +229,7 @@ impl Part {
             Part::WindowTest => WINDOW_TEST,
             Part::BrowserTest => BROWSER_TEST,
             Part::MailTest => MAIL_TEST,
+            Part::PixelBench => PIXEL_BENCH,
         }
     }
 
@@ -372,7 +388,8 @@ mod tests {
 
     #[test]
     fn every_need_has_a_package_for_debian() {
-        for need in Part::ALL.iter().flat_map(|part| part.needs()) {
+        let parts = Part::ALL.iter().chain(&[Part::PixelBench]);
+        for need in parts.flat_map(|part| part.needs()) {
             assert!(
                 !need.apt.is_empty(),
                 "{} can be installed on Debian and Ubuntu",

@@ -1,4 +1,4 @@
-//! `cargo xtask bench NAME`: measures one thing, and says what it measured on.
+//! `cargo xtask bench start`: how long the command line takes to start.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,36 +8,12 @@ use anyhow::{Context, Result, bail};
 use crate::project::Project;
 use crate::sh;
 
-/// A measurement: its name, what it measures, and how.
-type Bench = (&'static str, &'static str, fn(&Project) -> Result<()>);
-
-const BENCHES: &[Bench] = &[(
-    "start",
-    "how long casementctl takes to start, and its memory",
-    start,
-)];
-
-/// Runs the measurement that `args` name.
-pub fn bench(args: &[String]) -> Result<()> {
-    let list = || {
-        BENCHES
-            .iter()
-            .map(|(name, what, _)| format!("\n  {name:8} {what}"))
-            .collect::<String>()
-    };
-    let Some(name) = args.first() else {
-        println!("usage: cargo xtask bench NAME; there are:{}", list());
-        return Ok(());
-    };
-    match BENCHES.iter().find(|(known, ..)| known == name) {
-        Some((.., bench)) => bench(&Project::find()?),
-        None => bail!("there is no bench {name:?}; there are:{}", list()),
-    }
-}
-
 /// Starts the release build often, beside a program that does nothing.
-fn start(project: &Project) -> Result<()> {
+pub fn start(project: &Project, args: &[String]) -> Result<()> {
     const RUNS: usize = 50;
+    if let Some(word) = args.first() {
+        bail!("`cargo xtask bench start` takes no {word:?}");
+    }
     sh::run(
         project
             .cargo()
