@@ -3,10 +3,11 @@
 use crate::access::{self, Access};
 use crate::args::Listen;
 use anyhow::{Context, Result};
-use casement_core::api::{self, Code, ListenerStatus};
+use casement_core::api::{self, Code, Event, ListenerStatus, Tag};
+use casement_core::app::engine::Engine;
 use casement_core::engine::socket;
 use casement_core::ids::SystemEntropy;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -73,7 +74,38 @@ pub fn listen(workspace: &Path, options: &Listen, json: bool, sending: bool) -> 
     if sending {
         casement_core::app::sending::start(&engine);
     }
+    if json {
+        follow(&engine);
+    }
     ended.recv().context("the process was told to end")?;
     engine.shutdown();
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the listener's state, one JSON document a line, whenever it changes: at most four times a second.
+fn follow(engine: &Arc<Engine>) {
+    let events = engine.subscribe();
+    let engine = Arc::downgrade(engine);
+    // Ends with the engine, whose events end; until then it only waits.
+    std::thread::spawn(move || {
+        let mut told = Value::Null;
+        for event in events {
+            if !matches!(&event, Event::Changed { tags } if tags.contains(&Tag::Reach)) {
+                continue;
+            }
+            let Some(engine) = engine.upgrade() else { return };
+            let Ok(status) = api::dispatch(&engine, "listener_status", json!({})) else {
+                return;
+            };
+            if status == told {
+                continue;
+            }
+            // Who reads may have gone: the listener goes on all the same.
+            let mut out = std::io::stdout().lock();
+            if writeln!(out, "{status}").and_then(|()| out.flush()).is_err() {
+                return;
+            }
+            told = status;
+        }
+    });
 }

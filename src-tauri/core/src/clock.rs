@@ -13,6 +13,11 @@ pub type Instant = DateTime<Utc>;
 pub trait Clock: Send + Sync {
     /// Returns the present instant.
     fn now(&self) -> Instant;
+
+    /// Tells whether time is played: then it jumps, and a jump says nothing of this computer.
+    fn is_played(&self) -> bool {
+        false
+    }
 }
 
 /// The computer's own clock.
@@ -51,6 +56,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Instant {
         *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn is_played(&self) -> bool {
+        true
     }
 }
 

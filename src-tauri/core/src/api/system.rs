@@ -144,10 +144,10 @@ data! {
 
     /// Starts the listener of this engine. Announces `reach`.
     pub struct ListenerStart {
-        /// `ADDR:PORT`; port 0 takes a free one. Loopback only until the gate is built.
+        /// `ADDR:PORT`; port 0 takes a free one.
         #[serde(default)] #[ts(optional)]
         pub bind: Option<String>,
-        /// `ADDR:PORT` of the entrance behind a proxy or tunnel.
+        /// `ADDR:PORT` of the entrance behind a proxy or tunnel; loopback only, since its word is believed.
         #[serde(default)] #[ts(optional)]
         pub behind_proxy: Option<String>,
         /// The header in which that proxy puts the client's address.
@@ -175,8 +175,34 @@ data! {
         pub level: ReachLevel,
         /// Requests stored in the last 60 seconds.
         pub hits_per_minute: u32,
-        /// The last failure, as a sentence.
+        /// What is wrong, or the last failure, as a sentence.
         pub last_error: Option<String>,
+        /// Since when it answers.
+        pub since: Option<Instant>,
+        /// Connections that are open.
+        pub connections: u32,
+        /// As many as may be open at once.
+        pub connections_limit: u32,
+        /// Requests that wait for their answer.
+        pub queue: u32,
+        /// What readers sent that is on disk and waits for the database to be written again.
+        pub spooled: u32,
+        /// What was turned away since then, by reason.
+        pub refused: Vec<Refused>,
+        /// How often the inner server was built anew since then.
+        pub restarts: u32,
+        /// What the user should know of: buttons that were pressed for nobody.
+        pub alarm: Option<String>,
+    }
+
+    /// What was turned away for one reason.
+    pub struct Refused {
+        /// A word for programs.
+        pub reason: String,
+        /// For people.
+        pub words: String,
+        /// How often.
+        pub n: u64,
     }
 
     /// One address at which the listener answers.

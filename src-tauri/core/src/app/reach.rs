@@ -7,7 +7,7 @@ use crate::api::{
     ListenerStop, ReachLevel, Result, RouteKind, Tag,
 };
 use crate::store::activity::{self, NewActivity};
-use crate::store::{Conn, route, setting};
+use crate::store::{Conn, counter, route, setting};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -257,7 +257,7 @@ pub fn listener_stop(engine: &Arc<Engine>, _request: ListenerStop) -> Result<Lis
 
 /// Answers whether pixels can reach us, in words.
 pub fn listener_status(engine: &Arc<Engine>, _request: ListenerStatusGet) -> Result<ListenerStatus> {
-    let address = engine.read(address)?;
+    let (address, alarm) = engine.read(|conn| Ok((address(conn)?, alarm(conn)?)))?;
     let running = tracking::status(engine);
     let listening = running.is_some();
     let (level, sentence) = match (listening, address.kind) {
@@ -288,7 +288,37 @@ pub fn listener_status(engine: &Arc<Engine>, _request: ListenerStatusGet) -> Res
         level,
         hits_per_minute: running.hits_per_minute,
         last_error: running.last_error,
+        since: running.since,
+        connections: small(running.connections.0),
+        connections_limit: small(running.connections.1),
+        queue: small(running.queue),
+        spooled: small(running.spooled),
+        refused: running.refused,
+        restarts: small(usize::try_from(running.restarts).unwrap_or(usize::MAX)),
+        alarm,
     })
+}
+
+fn small(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// Says that readers' buttons had no effect, where that happened: nobody else would ever notice.
+fn alarm(conn: &Conn) -> Result<Option<String>> {
+    let Some((n, at)) = counter::last(conn, counter::UNMATCHED_POSTS)? else {
+        return Ok(None);
+    };
+    let times = if n == 1 {
+        "Once".to_owned()
+    } else {
+        format!("{n} times")
+    };
+    Ok(Some(format!(
+        "{times} somebody pressed a button (unsubscribe, or end recording) behind a link that belongs to nobody \
+         here, last on {}. A few are cut-off links or crawlers. Many mean that mails carry links of another or a \
+         lost workspace: those readers could not unsubscribe.",
+        at.format("%-d %B %Y, %H:%M UTC")
+    )))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use super::engine::Engine;
 use super::error::sentence;
-use crate::api::{Entrance, Error, ListenerStart, Result, Tag};
+use crate::api::{Entrance, Error, ListenerStart, Refused, Result, Tag};
 use crate::clock::Instant;
 use crate::listener::front::{self, ListenError, Listening};
 use crate::listener::gate::{self, BindError, Limits};
@@ -14,14 +14,20 @@ use crate::listener::{AnswerHit, AnswerPage, Door, Hit, HitSink, Method, Outcome
 use crate::store::{self, Conn, Priority, Stored, counter, uptime};
 use crate::tracking::ingest::{self, Arrival, Recorded, Source};
 use crate::tracking::policy;
+use chrono::TimeDelta;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Hits and opt-outs that may wait for the writer; beyond it readers get 503 at once.
 const WAITING: usize = 2048;
+/// How often the listener looks at itself.
+const BEAT: Duration = Duration::from_secs(5);
 /// How often the interval of uptime is moved on: what a crash can take off its end.
-const HEARTBEAT: Duration = Duration::from_secs(60);
+const NOTED: TimeDelta = TimeDelta::seconds(60);
+/// A beat that comes so late was not late: this computer slept, or the process stood still.
+const SLEPT: TimeDelta = TimeDelta::seconds(30);
 /// Where the listener answers if nothing else is asked: any free port of this computer.
 const DEFAULT_BIND: &str = "127.0.0.1:0";
 
@@ -32,7 +38,8 @@ pub struct Running {
     notes: Arc<Notes>,
     pulse: Arc<Pulse>,
     heart: Option<JoinHandle<()>>,
-    interval: i64,
+    interval: Arc<AtomicI64>,
+    since: Instant,
 }
 
 /// What a running listener says of itself.
@@ -40,6 +47,18 @@ pub struct Running {
 pub struct RunningStatus {
     /// Where it answers.
     pub entrances: Vec<Entrance>,
+    /// Since when.
+    pub since: Option<Instant>,
+    /// Connections that are open, and as many as may be.
+    pub connections: (usize, usize),
+    /// Requests that wait for their answer.
+    pub queue: usize,
+    /// What waits in the spool.
+    pub spooled: usize,
+    /// What was turned away since then.
+    pub refused: Vec<Refused>,
+    /// How often the inner server was built anew.
+    pub restarts: u64,
     /// Requests stored in the last 60 seconds.
     pub hits_per_minute: u32,
     /// The last failure, as a sentence.
@@ -93,12 +112,13 @@ pub fn start(engine: &Arc<Engine>, request: ListenerStart) -> Result<()> {
             return Err(error.into());
         }
     };
+    let interval = Arc::new(AtomicI64::new(interval));
     let pulse = Arc::<Pulse>::default();
     let heart = std::thread::Builder::new()
         .name("casement-heartbeat".into())
         .spawn({
-            let (engine, pulse) = (Arc::downgrade(engine), pulse.clone());
-            move || beat(&engine, &pulse, interval)
+            let (engine, pulse, interval) = (Arc::downgrade(engine), pulse.clone(), interval.clone());
+            move || beat(&engine, &pulse, &interval)
         });
     *slot = Some(Running {
         listening,
@@ -107,6 +127,7 @@ pub fn start(engine: &Arc<Engine>, request: ListenerStart) -> Result<()> {
         pulse,
         heart: heart.ok(),
         interval,
+        since: now,
     });
     Ok(())
 }
@@ -122,7 +143,7 @@ pub fn stop(engine: &Engine) {
         // It only waits and writes; a panic of the writer is reported there.
         let _ = heart.join();
     }
-    let (now, interval) = (engine.clock.now(), running.interval);
+    let (now, interval) = (engine.clock.now(), running.interval.load(Ordering::Relaxed));
     let ended = engine
         .db
         .write(Priority::Window, move |conn| uptime::stop(conn, interval, now));
@@ -136,7 +157,23 @@ pub fn status(engine: &Engine) -> Option<RunningStatus> {
     let slot = slot(engine);
     let running = slot.as_ref()?;
     let (hits_per_minute, last_error) = running.notes.read(engine.clock.now());
+    let gate = running.listening.status();
+    let problem = engine.db.problem().map(|error| Error::from(error).message);
     Some(RunningStatus {
+        since: Some(running.since),
+        connections: (gate.connections, gate.limit),
+        queue: gate.in_hand,
+        spooled: engine.db.spooled(),
+        refused: gate
+            .refused
+            .into_iter()
+            .map(|(reason, words, n)| Refused {
+                reason: reason.into(),
+                words: words.into(),
+                n,
+            })
+            .collect(),
+        restarts: gate.rebuilt,
         entrances: running
             .listening
             .entrances()
@@ -147,7 +184,8 @@ pub fn status(engine: &Engine) -> Option<RunningStatus> {
             })
             .collect(),
         hits_per_minute,
-        last_error,
+        // What is wrong now comes before what was.
+        last_error: problem.or(last_error),
     })
 }
 
@@ -230,20 +268,82 @@ fn refused(field: &str, error: &ListenError) -> Error {
     }
 }
 
-/// Moves the interval of uptime on until the listener stops.
-fn beat(engine: &Weak<Engine>, pulse: &Pulse, interval: i64) {
-    while pulse.wait(HEARTBEAT) {
+/// Follows the listener until it stops: notes that it is up, sees when this computer slept, and tells the window
+/// what changed.
+fn beat(engine: &Weak<Engine>, pulse: &Pulse, interval: &AtomicI64) {
+    let mut beats = Beats::default();
+    let mut told = None;
+    while pulse.wait(BEAT) {
         let Some(engine) = engine.upgrade() else { return };
         let now = engine.clock.now();
-        engine.db.submit(
-            Priority::Bulk,
-            move |conn| uptime::seen(conn, interval, now),
-            |result: store::Result<()>| {
-                if let Err(error) = result {
-                    tracing::warn!(%error, "the listener's uptime could not be noted");
+        match beats.at(now, engine.clock.is_played()) {
+            Beat::Quiet => {}
+            Beat::Seen => {
+                let id = interval.load(Ordering::Relaxed);
+                engine.db.submit(
+                    Priority::Bulk,
+                    move |conn| uptime::seen(conn, id, now),
+                    |result: store::Result<()>| {
+                        if let Err(error) = result {
+                            tracing::warn!(%error, "the listener's uptime could not be noted");
+                        }
+                    },
+                );
+            }
+            Beat::Slept { from } => {
+                let id = interval.load(Ordering::Relaxed);
+                let begun = engine.db.write(Priority::Window, move |conn| {
+                    uptime::stop(conn, id, from)?;
+                    uptime::start(conn, now)
+                });
+                match begun {
+                    Ok(id) => interval.store(id, Ordering::Relaxed),
+                    Err(error) => tracing::warn!(%error, "a sleep of this computer could not be noted"),
                 }
-            },
-        );
+            }
+        }
+        let status = status(&engine);
+        if status != told {
+            engine.announce(&[Tag::Reach]);
+            told = status;
+        }
+    }
+}
+
+/// When the listener was seen last.
+#[derive(Debug, Default)]
+struct Beats {
+    last: Option<Instant>,
+    noted: Option<Instant>,
+}
+
+/// What a beat of the heart means.
+#[derive(Debug, PartialEq, Eq)]
+enum Beat {
+    Quiet,
+    /// To be noted.
+    Seen,
+    /// Nobody was answered between this instant and now.
+    Slept {
+        from: Instant,
+    },
+}
+
+impl Beats {
+    /// Takes a beat. Time that is played jumps, and nobody sleeps then.
+    fn at(&mut self, now: Instant, is_played: bool) -> Beat {
+        let last = self.last.replace(now).unwrap_or(now);
+        if now - last > SLEPT && !is_played {
+            self.noted = Some(now);
+            return Beat::Slept { from: last };
+        }
+        let noted = *self.noted.get_or_insert(now);
+        // A clock that was set back begins anew.
+        if now - noted >= NOTED || now < noted {
+            self.noted = Some(now);
+            return Beat::Seen;
+        }
+        Beat::Quiet
     }
 }
 
@@ -373,11 +473,7 @@ impl Ports {
         asked: Asked,
         work: impl FnOnce(&Conn, Instant) -> store::Result<(Page, &'static [Tag])> + Send + 'static,
     ) {
-        let Asked {
-            answer,
-            kept,
-            otherwise,
-        } = asked;
+        let Asked { answer, kept, read } = asked;
         let Some(engine) = self.ready() else {
             return answer(None);
         };
@@ -386,8 +482,7 @@ impl Ports {
             counter::add(conn, counter::PAGES)?;
             work(conn, now)
         };
-        // What could not be written may still be read.
-        let read = move |weak: &Weak<Engine>| weak.upgrade().and_then(|engine| otherwise(&engine));
+        let (record, received) = kept.unzip();
         let done = move |result: store::Result<Stored<(Page, &'static [Tag])>>| match result {
             Ok(Stored::Committed((page, tags))) => {
                 answer(Some(page));
@@ -395,16 +490,16 @@ impl Ports {
                     engine.announce(tags);
                 }
             }
-            Ok(Stored::Spooled) => answer(read(&weak)),
+            Ok(Stored::Spooled) => answer(received),
             Err(error) => {
                 notes.failed(Error::from(error).message);
-                answer(read(&weak));
+                answer(weak.upgrade().zip(read).and_then(|(engine, read)| read(&engine)));
             }
         };
-        match kept {
-            Some(kept) => engine
+        match record {
+            Some(record) => engine
                 .db
-                .submit_kept(Priority::OptOuts, write, move || kept, done),
+                .submit_kept(Priority::OptOuts, write, move || record, done),
             None => engine.db.submit(Priority::Hits, write, move |result| {
                 done(result.map(Stored::Committed));
             }),
@@ -415,19 +510,21 @@ impl Ports {
 /// What a page is asked for, and what becomes of it where the database cannot be written.
 struct Asked {
     answer: AnswerPage,
-    /// What the spool keeps of it; `None` where nothing is to be done later.
-    kept: Option<Vec<u8>>,
-    /// What is answered then; `None` asks the reader to try again.
-    otherwise: Box<dyn FnOnce(&Arc<Engine>) -> Option<Page> + Send>,
+    /// What the spool keeps of it, and what is said once it is kept; `None` where nothing may be done later.
+    kept: Option<(Vec<u8>, Page)>,
+    /// Looks the page up without writing; `None` where that would not do.
+    read: Option<ReadPage>,
 }
 
+type ReadPage = Box<dyn FnOnce(&Arc<Engine>) -> Option<Page> + Send>;
+
 impl Asked {
-    /// Asks for what cannot be done later.
+    /// Asks for what can only be done now.
     fn once(answer: AnswerPage) -> Self {
         Self {
             answer,
             kept: None,
-            otherwise: Box::new(|_| None),
+            read: None,
         }
     }
 }

@@ -475,6 +475,13 @@ pub(crate) mod testing {
         conn
     }
 
+    /// Holds the write lock of the database at `path`, as another process would, until it is dropped.
+    pub(crate) fn lock(path: &Path) -> Conn {
+        let conn = Conn::open(path).unwrap();
+        conn.execute_batch("BEGIN IMMEDIATE").unwrap();
+        conn
+    }
+
     /// Returns SQLite's plan for `sql`, a line for each step.
     pub(crate) fn plan(conn: &Conn, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> String {
         let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

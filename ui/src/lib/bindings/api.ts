@@ -1221,11 +1221,11 @@ export type ListSaved = {
 id: ListId, };
 export type ListenerStart = { 
 /**
- * `ADDR:PORT`; port 0 takes a free one. Loopback only until the gate is built.
+ * `ADDR:PORT`; port 0 takes a free one.
  */
 bind?: string, 
 /**
- * `ADDR:PORT` of the entrance behind a proxy or tunnel.
+ * `ADDR:PORT` of the entrance behind a proxy or tunnel; loopback only, since its word is believed.
  */
 behind_proxy?: string, 
 /**
@@ -1258,9 +1258,41 @@ level: ReachLevel,
  */
 hits_per_minute: number, 
 /**
- * The last failure, as a sentence.
+ * What is wrong, or the last failure, as a sentence.
  */
-last_error: string | null, };
+last_error: string | null, 
+/**
+ * Since when it answers.
+ */
+since: string | null, 
+/**
+ * Connections that are open.
+ */
+connections: number, 
+/**
+ * As many as may be open at once.
+ */
+connections_limit: number, 
+/**
+ * Requests that wait for their answer.
+ */
+queue: number, 
+/**
+ * What readers sent that is on disk and waits for the database to be written again.
+ */
+spooled: number, 
+/**
+ * What was turned away since then, by reason.
+ */
+refused: Array<Refused>, 
+/**
+ * How often the inner server was built anew since then.
+ */
+restarts: number, 
+/**
+ * What the user should know of: buttons that were pressed for nobody.
+ */
+alarm: string | null, };
 export type ListenerStatusGet = Record<symbol, never>;
 export type ListenerStop = Record<symbol, never>;
 export type MessageId = number;
@@ -1598,6 +1630,19 @@ looks: number,
  */
 accepted_at: string | null, };
 export type RecipientSort = "email" | "first_open" | "signal" | "accepted";
+export type Refused = { 
+/**
+ * A word for programs.
+ */
+reason: string, 
+/**
+ * For people.
+ */
+words: string, 
+/**
+ * How often.
+ */
+n: number, };
 export type Report = { 
 /**
  * Which.

@@ -20,11 +20,11 @@ impl Pages for Ports {
             Asked {
                 answer,
                 kept: None,
-                // A reader whose disk-full sender can still be read must be able to say what they want.
-                otherwise: Box::new(move |engine| {
+                // Where the disk is full a reader must still be able to say what they want.
+                read: Some(Box::new(move |engine| {
                     let view = engine.db.read(|conn| view(conn, &token)).ok()?;
                     Some(Page::Preferences(view.0))
-                }),
+                })),
             },
             move |conn, _| {
                 let (view, _) = view(conn, &token)?;
@@ -43,9 +43,9 @@ impl Pages for Ports {
         self.page(
             Asked {
                 answer,
-                kept: Some(keep::wish(&token, wish, at)),
-                // It is on disk, and will be done; whose it is could not be looked up.
-                otherwise: Box::new(move |_| Some(Page::Preferences(received(wish)))),
+                // On disk, and to be done; whose it is could not be looked up.
+                kept: Some((keep::wish(&token, wish, at), Page::Preferences(received(wish)))),
+                read: None,
             },
             move |conn, now| wished(conn, &token, wish, now),
         );

@@ -28,6 +28,51 @@ fn what_cannot_be_stored_is_not_acknowledged() {
 }
 
 #[test]
+fn what_readers_send_while_the_database_is_locked_is_kept_and_done_later() {
+    let desk = desk();
+    let (mail, other) = (desk.mail(1), desk.mail(2));
+    let held = store::db::testing::lock(desk.bench.engine.db.path());
+    assert_eq!(desk.look(&mail, THUNDERBIRD, "").status, 200, "it is on disk");
+    assert_eq!(desk.look(&other, THUNDERBIRD, "").status, 200);
+    let page = desk.get(&format!("/u/{}", mail.page), "");
+    assert!(
+        page.text().contains("r…@example.net"),
+        "the page can be read: {}",
+        page.text()
+    );
+    let said = desk.post(&mail.page, FORM, "action=unsubscribe");
+    assert_eq!(said.status, 200);
+    assert!(
+        said.text().contains("Your choice was received."),
+        "{}",
+        said.text()
+    );
+    let stopped = desk.post(&other.page, FORM, "action=stop_tracking");
+    assert_eq!(stopped.status, 200);
+    assert_eq!(desk.number(HITS), 0, "nothing could be written");
+    let waiting = status(&desk.bench.engine).unwrap().spooled;
+    assert_eq!(waiting, 4, "the window can say what waits");
+    let spool = std::fs::read(desk.bench.engine.db.path().with_file_name("spool")).unwrap();
+    assert!(
+        !spool.windows(12).any(|window| window == b"198.51.100.7"),
+        "the spool holds no reader's address either"
+    );
+    drop(held);
+    let end = std::time::Instant::now() + Duration::from_secs(60);
+    while status(&desk.bench.engine).unwrap().spooled > 0 {
+        assert!(std::time::Instant::now() < end, "what was kept should be applied");
+        std::thread::yield_now();
+    }
+    assert_eq!(desk.number("SELECT count(*) FROM suppression"), 1);
+    assert_eq!(desk.number("SELECT sum(hits) FROM message"), 2);
+    assert_eq!(
+        desk.number("SELECT count(*) FROM message WHERE opted_out_at IS NOT NULL"),
+        1
+    );
+    desk.verify();
+}
+
+#[test]
 fn every_acknowledged_hit_is_a_row() {
     let desk = desk();
     let mails: Vec<Mail> = (1..=64).map(|n| desk.mail(n)).collect();
