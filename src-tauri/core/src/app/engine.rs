@@ -234,8 +234,14 @@ impl Events {
     }
 
     fn announce(&self, tags: &[Tag]) {
-        self.lock().pending.extend(tags);
-        self.changed.notify_all();
+        let mut state = self.lock();
+        let was_empty = state.pending.is_empty();
+        state.pending.extend(tags);
+        drop(state);
+        // Ten thousand hits a second announce the same few tags: only the first has to wake anybody.
+        if was_empty {
+            self.changed.notify_all();
+        }
     }
 
     fn stop(&self) {

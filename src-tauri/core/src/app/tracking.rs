@@ -471,7 +471,7 @@ impl Ports {
     fn page(
         &self,
         asked: Asked,
-        work: impl FnOnce(&Conn, Instant) -> store::Result<(Page, &'static [Tag])> + Send + 'static,
+        mut work: impl FnMut(&Conn, Instant) -> store::Result<(Page, &'static [Tag])> + Send + 'static,
     ) {
         let Asked { answer, kept, read } = asked;
         let Some(engine) = self.ready() else {

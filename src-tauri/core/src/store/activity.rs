@@ -19,7 +19,7 @@ pub struct NewActivity {
     pub campaign: Option<CampaignId>,
     /// The message.
     pub message: Option<MessageId>,
-    /// The person; their erasure takes the line along.
+    /// The person, where it is about no message of theirs; their erasure takes the line along.
     pub contact: Option<ContactId>,
 }
 
@@ -73,8 +73,11 @@ pub fn page(conn: &Conn, request: &ActivityList) -> Result<Vec<ActivityRow>> {
         None => "AND :campaign IS NULL",
     };
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT a.id, a.at, a.kind, a.text, a.class, a.campaign_id, c.name, a.message_id, a.contact_id
-         FROM activity a LEFT JOIN campaign c ON c.id = a.campaign_id
+        "SELECT a.id, a.at, a.kind, a.text, a.class, a.campaign_id, c.name, a.message_id,
+                coalesce(a.contact_id, m.contact_id) AS contact_id
+         FROM activity a
+         LEFT JOIN campaign c ON c.id = a.campaign_id
+         LEFT JOIN message m ON m.id = a.message_id
          WHERE a.id < :before {of_campaign}
          ORDER BY a.id DESC
          LIMIT :limit"

@@ -86,7 +86,13 @@ pub enum Stored<T> {
     Spooled,
 }
 
-type Run = Box<dyn FnOnce(&Conn) -> Ran + Send>;
+/// A write. One that may be kept can be run again, and needs no savepoint of its own: where one in a batch fails,
+/// all of them are run anew, each apart.
+enum Run {
+    Once(Box<dyn FnOnce(&Conn) -> Ran + Send>),
+    Again(Box<dyn FnMut(&Conn) -> Ran + Send>),
+}
+
 type Done = Box<dyn FnOnce(Result<Kept>) + Send>;
 /// Applies a spooled record, by the rules of now.
 pub type Replay = Box<dyn Fn(&Conn, &[u8]) -> Result<()> + Send>;
@@ -242,7 +248,7 @@ impl Db {
         E: From<Error> + Send + 'static,
     {
         let slot = Arc::new(Mutex::new(None));
-        let run: Run = {
+        let run = Run::Once({
             let slot = slot.clone();
             Box::new(move |conn| {
                 let result = write(conn);
@@ -250,7 +256,7 @@ impl Db {
                 *slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(result);
                 ran
             })
-        };
+        });
         let done: Done = Box::new(move |kept| {
             let result = slot
                 .lock()
@@ -273,16 +279,16 @@ impl Db {
     }
 
     /// As [`Self::submit`], for what must not be lost while the database cannot be written: then `record` of it
-    /// goes into the spool, and `done` hears so once that is on disk.
+    /// goes into the spool, and `done` hears so once that is on disk. `write` may be run again after a rollback.
     pub fn submit_kept<T: Send + 'static>(
         &self,
         priority: Priority,
-        write: impl FnOnce(&Conn) -> Result<T> + Send + 'static,
+        mut write: impl FnMut(&Conn) -> Result<T> + Send + 'static,
         record: impl FnOnce() -> Vec<u8> + Send + 'static,
         done: impl FnOnce(Result<Stored<T>>) + Send + 'static,
     ) {
         let slot = Arc::new(Mutex::new(None));
-        let run: Run = {
+        let run = Run::Again({
             let slot = slot.clone();
             Box::new(move |conn| {
                 let result = write(conn);
@@ -293,7 +299,7 @@ impl Db {
                 *slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(result);
                 ran
             })
-        };
+        });
         let done: Done = Box::new(move |kept| {
             let result = slot
                 .lock()
@@ -449,7 +455,8 @@ fn configure(conn: &Connection, path: &Path, durability: Durability) -> Result<(
          PRAGMA secure_delete = ON;
          PRAGMA temp_store = MEMORY;
          PRAGMA journal_size_limit = 67108864;
-         PRAGMA wal_autocheckpoint = 4000;",
+         PRAGMA cache_size = -16384;
+         PRAGMA wal_autocheckpoint = 8000;",
     )
     .map_err(damaged)?;
     if durability == Durability::Normal {

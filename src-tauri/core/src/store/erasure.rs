@@ -46,7 +46,9 @@ pub fn everything(conn: &Conn, id: ContactId) -> Result<Option<Value>> {
     }
     let activity = rows(
         conn,
-        "SELECT at, kind, text FROM activity WHERE contact_id = ?1 ORDER BY id",
+        "SELECT at, kind, text FROM activity
+         WHERE contact_id = ?1 OR message_id IN (SELECT id FROM message WHERE contact_id = ?1)
+         ORDER BY id",
         id,
     )?;
     let requests = rows(

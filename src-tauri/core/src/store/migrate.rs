@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 const STEPS: &[&str] = &[
     include_str!("migrations/0001_init.sql"),
     include_str!("migrations/0002_data_request.sql"),
+    include_str!("migrations/0003_hit_indexes.sql"),
 ];
 
 /// How many backups are kept, and for how long.

@@ -114,7 +114,8 @@ impl Spool {
             // Last, so that a half-made file is no spool.
             file.seek(SeekFrom::Start(0))?;
             file.write_all(MAGIC)?;
-            file.sync_all()
+            file.sync_all()?;
+            sync_folder(path)
         })();
         if let Err(error) = made {
             drop(std::fs::remove_file(path));
@@ -316,6 +317,17 @@ fn parse(bytes: &[u8], at: u64, last: u64) -> Option<(Record, usize)> {
         at,
     };
     Some((record, FRAME + length))
+}
+
+/// Flushes a new name: a file that was flushed is lost all the same where its folder was not.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    // Windows has no such call, and writes names with the file.
+    #[cfg(unix)]
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    let _ = path;
+    Ok(())
 }
 
 /// Returns how many bytes the disk under `dir` has free; a great many where the system does not say.

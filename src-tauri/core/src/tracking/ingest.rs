@@ -201,9 +201,11 @@ fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMe
     let stored = Stored {
         hits: message.hits,
         machine_hits: message.machine_hits,
-        first_of_its_kind: !hit::has_kind(conn, message.id, verdict.class, &verdict.client)?,
     };
-    if !Cap::default().admits(stored, verdict.class) {
+    // A new kind is evidence, whatever the cap: asked for only where it decides.
+    if !Cap::default().has_room(stored, verdict.class)
+        && hit::has_kind(conn, message.id, verdict.class, &verdict.client)?
+    {
         rollup::uncounted(conn, campaign, message.id, arrival.at, Uncounted::OverCap)?;
         return Ok(Recorded::Counted);
     }
@@ -236,8 +238,8 @@ fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMe
         let row = NewActivity {
             class: Some(verdict.class),
             campaign: Some(campaign),
+            // The person is the message's: one index less to move on every look.
             message: Some(message.id),
-            contact: message.contact,
             ..NewActivity::new(ActivityKind::Look, sentence(&message.name, &verdict))
         };
         activity::add(conn, arrival.at, &row)?;

@@ -148,15 +148,13 @@ pub struct Stored {
     pub hits: u32,
     /// Of these, of machine classes.
     pub machine_hits: u32,
-    /// None of them has the new one's class and client.
-    pub first_of_its_kind: bool,
 }
 
 impl Cap {
-    /// Tells whether one more hit of `class` is stored. The first of each class and client always is.
-    pub fn admits(self, stored: Stored, class: HitClass) -> bool {
-        stored.first_of_its_kind
-            || stored.hits < self.hits && (!class.is_machine() || stored.machine_hits < self.machine_hits)
+    /// Tells whether one more hit of `class` is stored, whatever came before. Beyond that, only the first of its
+    /// class and client is.
+    pub fn has_room(self, stored: Stored, class: HitClass) -> bool {
+        stored.hits < self.hits && (!class.is_machine() || stored.machine_hits < self.machine_hits)
     }
 }
 
@@ -289,29 +287,21 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_each_kind_is_always_kept() {
+    fn the_cap_is_on_all_hits_and_on_those_of_machines() {
         let cap = Cap::default();
-        let stored = |hits, machine_hits, first_of_its_kind| Stored {
-            hits,
-            machine_hits,
-            first_of_its_kind,
-        };
-        assert!(cap.admits(stored(19, 8, false), HitClass::HumanDirect));
+        let stored = |hits, machine_hits| Stored { hits, machine_hits };
+        assert!(cap.has_room(stored(19, 8), HitClass::HumanDirect));
         assert!(
-            !cap.admits(stored(20, 0, false), HitClass::HumanDirect),
+            !cap.has_room(stored(20, 0), HitClass::HumanDirect),
             "20 hits are the cap"
         );
         assert!(
-            !cap.admits(stored(8, 8, false), HitClass::Scanner),
+            !cap.has_room(stored(8, 8), HitClass::Scanner),
             "8 of them by machines"
         );
         assert!(
-            cap.admits(stored(8, 8, false), HitClass::Unknown),
+            cap.has_room(stored(8, 8), HitClass::Unknown),
             "unknown is no machine"
-        );
-        assert!(
-            cap.admits(stored(500, 500, true), HitClass::Scanner),
-            "a new kind is evidence"
         );
     }
 }

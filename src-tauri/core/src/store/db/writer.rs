@@ -243,27 +243,27 @@ impl Writer {
     fn fill(&mut self, taken: &mut Vec<(Taken, Ran)>) -> std::result::Result<Option<u64>, Problem> {
         let replayed = self.replay()?;
         let start = Instant::now();
+        let is_over = || start.elapsed() > BATCH;
         for (class, limit) in TAKE.iter().enumerate() {
-            for _ in 0..*limit {
-                if !taken.is_empty() && start.elapsed() > BATCH {
-                    return Ok(replayed);
-                }
-                let Some(piece) = take(&self.shared, class) else {
-                    break;
-                };
-                let conn = self.conn.as_ref().ok_or_else(Problem::closed)?;
-                let (run, piece) = Taken::split(piece);
-                let ran = run_apart(conn, run);
-                let stop = match &ran {
+            let mut waiting = take(&self.shared, class, *limit);
+            let conn = self.conn.as_ref().ok_or_else(Problem::closed)?;
+            let mut stop = None;
+            while stop.is_none() && !waiting.is_empty() && (taken.is_empty() || !is_over()) {
+                let before = taken.len();
+                let left = run_group(conn, group(&mut waiting), taken, &is_over);
+                left.into_iter().rev().for_each(|piece| waiting.push_front(piece));
+                stop = taken[before..].iter().find_map(|(_, ran)| match ran {
                     Ran::Storage(problem) => Some(problem.clone()),
-                    // After some failures SQLite has rolled back the whole transaction by itself.
-                    _ if conn.is_autocommit() => Some(Problem::rolled_back()),
                     _ => None,
-                };
-                taken.push((piece, ran));
-                if let Some(problem) = stop {
-                    return Err(problem);
+                });
+                if stop.is_none() && conn.is_autocommit() {
+                    // After some failures SQLite has rolled back the whole transaction by itself.
+                    stop = Some(Problem::rolled_back());
                 }
+            }
+            put_back(&self.shared, class, waiting);
+            if let Some(problem) = stop {
+                return Err(problem);
             }
         }
         Ok(replayed)
@@ -442,17 +442,84 @@ impl Taken {
     }
 }
 
-fn take(shared: &Shared, class: usize) -> Option<Piece> {
-    let piece = shared.lock().waiting[class].pop_front();
-    if piece.is_some() {
-        shared.left.notify_one();
+fn take(shared: &Shared, class: usize, limit: usize) -> VecDeque<Piece> {
+    let mut queue = shared.lock();
+    let waiting = &mut queue.waiting[class];
+    let taken: VecDeque<Piece> = if waiting.len() <= limit {
+        std::mem::take(waiting)
+    } else {
+        waiting.drain(..limit).collect()
+    };
+    drop(queue);
+    if !taken.is_empty() {
+        shared.left.notify_all();
     }
-    piece
+    taken
 }
 
-/// Runs one piece in a savepoint, so that its failure takes nothing else along.
-fn run_apart(conn: &Connection, run: Run) -> Ran {
-    apart(conn, || run(conn))
+/// Gives back what the commit has no time for, in front of what came since.
+fn put_back(shared: &Shared, class: usize, mut pieces: VecDeque<Piece>) {
+    if pieces.is_empty() {
+        return;
+    }
+    let mut queue = shared.lock();
+    pieces.append(&mut queue.waiting[class]);
+    queue.waiting[class] = pieces;
+}
+
+/// Takes the next piece, and with one that can be run again all of its kind that follow.
+fn group(waiting: &mut VecDeque<Piece>) -> VecDeque<Piece> {
+    let again = waiting
+        .iter()
+        .take_while(|piece| matches!(piece.run, Run::Again(_)))
+        .count();
+    waiting.drain(..again.max(1)).collect()
+}
+
+/// Runs a group in one savepoint; where one of it fails, each in a savepoint of its own, so that its failure takes
+/// nothing else along. Returns what there was no time for.
+fn run_group(
+    conn: &Connection,
+    mut group: VecDeque<Piece>,
+    taken: &mut Vec<(Taken, Ran)>,
+    is_over: &dyn Fn() -> bool,
+) -> VecDeque<Piece> {
+    if group.len() > 1 {
+        let mut done = 0;
+        let ran = apart(conn, || {
+            for piece in &mut group {
+                if done > 0 && is_over() {
+                    break;
+                }
+                let Run::Again(run) = &mut piece.run else {
+                    return Ran::Failed;
+                };
+                match run(conn) {
+                    Ran::Done => done += 1,
+                    failed => return failed,
+                }
+            }
+            Ran::Done
+        });
+        if matches!(ran, Ran::Done) {
+            let left = group.split_off(done);
+            taken.extend(group.into_iter().map(|piece| (Taken::split(piece).1, Ran::Done)));
+            return left;
+        }
+    }
+    while let Some(piece) = group.pop_front() {
+        let (run, piece) = Taken::split(piece);
+        let ran = apart(conn, || match run {
+            Run::Once(run) => run(conn),
+            Run::Again(mut run) => run(conn),
+        });
+        let is_storage = matches!(ran, Ran::Storage(_));
+        taken.push((piece, ran));
+        if is_storage || is_over() {
+            break;
+        }
+    }
+    group
 }
 
 fn apart(conn: &Connection, work: impl FnOnce() -> Ran) -> Ran {
