@@ -7,6 +7,7 @@
 //! - `data_request`: a reader's copy and erasure, by the real process, killed after each answer.
 //! - `demo`: every number of the demo follows from its mails and its log of requests.
 //! - `docs`: the tests that the documents name exist.
+//! - `durability`: what was answered with 200 outlives kills, power cuts, full disks and locks.
 //! - `engine`: one engine per workspace, frames, crashes, pause and cancel, by the real process.
 //! - `real_mail`: fifty mails through Postfix and Dovecot, read, opened, opted out of, reported.
 //! - `harness`: Postfix, Dovecot, `casementctl` and the clients that look at them; no tests of the product.
@@ -23,6 +24,7 @@ mod bindings;
 mod data_request;
 mod demo;
 mod docs;
+mod durability;
 mod engine;
 mod harness;
 mod real_mail;

@@ -215,14 +215,34 @@ impl Ctl {
 
     /// Starts `serve` or `listen` with both entrances on free ports, and waits until it listens.
     pub fn serve(&self, verb: &str) -> Serving {
-        let mut command = self.command(["--json", verb, "--bind", "127.0.0.1:0"]);
-        command.args([
+        Serving::start(self.serving(verb))
+    }
+
+    /// As [`Self::serve`], by way of another program: `wrapper` is followed by the program and its arguments.
+    ///
+    /// The wrapper must become the program: signals go to the process that is started here.
+    pub fn serve_by(&self, wrapper: &[&str], verb: &str) -> Serving {
+        let inner = self.serving(verb);
+        let mut command = Command::new(wrapper[0]);
+        self.furnish(&mut command);
+        command
+            .args(&wrapper[1..])
+            .arg(inner.get_program())
+            .args(inner.get_args());
+        Serving::start(command)
+    }
+
+    fn serving(&self, verb: &str) -> Command {
+        self.command([
+            "--json",
+            verb,
+            "--bind",
+            "127.0.0.1:0",
             "--behind-proxy",
             "127.0.0.1:0",
             "--client-header",
             readers::CLIENT_HEADER,
-        ]);
-        Serving::start(command)
+        ])
     }
 }
 
@@ -291,6 +311,7 @@ pub struct Serving {
     pub direct: String,
     /// `HOST:PORT` of the entrance behind the played proxy.
     pub proxied: String,
+    errors: tempfile::NamedTempFile,
     _said: Receiver<String>,
 }
 
@@ -324,8 +345,14 @@ impl Serving {
             direct: entrance(false),
             proxied: entrance(true),
             group,
+            errors,
             _said: said,
         }
+    }
+
+    /// Returns what it has said on standard error.
+    pub fn errors(&self) -> String {
+        std::fs::read_to_string(self.errors.path()).unwrap_or_default()
     }
 
     /// Tells it to end, and fails unless it does so in good order.
