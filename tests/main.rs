@@ -1,6 +1,7 @@
 //! One integration test binary over the core and the real `casementctl` process. No GTK.
 //!
 //! - `architecture`: the rules of `docs/architecture.md`.
+//! - `attacks`: what strangers send to the listener, and that nothing comes of it.
 //! - `bad_input`: what is wrong gets a clear sentence, and nothing is lost.
 //! - `bad_places`: the same for ports, folders, disks and databases that cannot be used.
 //! - `bindings`: the TypeScript that the window compiles against is made from the command table.
@@ -18,6 +19,7 @@
 )]
 
 mod architecture;
+mod attacks;
 mod bad_input;
 mod bad_places;
 mod bindings;
