@@ -10,6 +10,7 @@
 //! - `docs`: the tests that the documents name exist.
 //! - `durability`: what was answered with 200 outlives kills, power cuts, full disks and locks.
 //! - `engine`: one engine per workspace, frames, crashes, pause and cancel, by the real process.
+//! - `indistinguishable`: neither bytes nor time tell one token from another.
 //! - `real_mail`: fifty mails through Postfix and Dovecot, read, opened, opted out of, reported.
 //! - `harness`: Postfix, Dovecot, `casementctl` and the clients that look at them; no tests of the product.
 
@@ -29,4 +30,5 @@ mod docs;
 mod durability;
 mod engine;
 mod harness;
+mod indistinguishable;
 mod real_mail;
