@@ -12,14 +12,20 @@ use super::cut::{Disk, Syncs};
 use super::trace::{self, Call, Time, What};
 use crate::harness::chance::Chance;
 use crate::harness::crowd::{Crowd, Deed};
-use crate::harness::ctl::{Ctl, run_to_end};
+use crate::harness::ctl::{Ctl, Serving, run_to_end};
 use crate::harness::lock::Lock;
-use crate::harness::{skip, until};
+use crate::harness::{readers, skip, until};
+use casement_core::api;
+use casement_core::app::engine::{Durability, Engine, EngineOptions};
+use casement_core::clock::SystemClock;
+use casement_core::ids::SystemEntropy;
+use casement_core::secrets::FileStore;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// How often the power is cut.
@@ -66,6 +72,15 @@ impl Log {
 
     /// Writes the log of what `people` do in `scene`.
     fn write(people: usize, scene: impl FnOnce(&Readers, &Crowd, &str)) -> Self {
+        Self::write_of(people, |crowd, words| crowd.ctl.serve_by(words, "listen"), scene)
+    }
+
+    /// The same of another listener, which `start` starts behind the words it gets.
+    fn write_of(
+        people: usize,
+        start: impl FnOnce(&Crowd, &[&str]) -> Serving,
+        scene: impl FnOnce(&Readers, &Crowd, &str),
+    ) -> Self {
         let crowd = Crowd::of(people);
         crowd.one_file();
         let workspace = crowd.ctl.workspace().to_owned();
@@ -74,12 +89,14 @@ impl Log {
         let prefix = logs.path().join("calls");
         let words = trace::strace(&prefix);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let serving = crowd.ctl.serve_by(&words, "listen");
+        let mut serving = start(&crowd, &words);
         let entrance = serving.proxied.clone();
         let readers = Readers::of(&crowd);
         scene(&readers, &crowd, &entrance);
-        // The stop waits for the tracer too: it is in the same group.
-        serving.stop();
+        serving.group.terminate();
+        serving.group.wait();
+        // Waits for the tracer too: it is in the same group.
+        drop(serving);
         let calls = trace::read(&prefix);
         let told = answers(&calls, &entrance, &crowd);
         let outside: BTreeSet<(Deed, String)> = DEEDS
@@ -282,6 +299,61 @@ fn the_same_cuts_find_losses_where_commits_are_not_synced() {
         cases > CUTS / 2,
         "without a sync at each commit answers must be lost, or the test sees nothing: {cases} of {CUTS}, \
          {worst} at worst"
+    );
+}
+
+/// Names the workspace of the listener that [`plays_a_listener_without_syncs`] is, where it is one.
+const WITHOUT_SYNCS: &str = "CASEMENT_TEST_LISTEN_WITHOUT_SYNCS";
+
+/// No test by itself: the next one runs it as a program, since the real one cannot be told to be careless.
+#[test]
+fn plays_a_listener_without_syncs() {
+    let Some(workspace) = std::env::var_os(WITHOUT_SYNCS) else {
+        return;
+    };
+    let engine = Engine::open(EngineOptions {
+        workspace: PathBuf::from(&workspace),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        keys: Arc::new(FileStore::new(PathBuf::from(workspace).join("keys"))),
+        zone: "UTC".to_owned(),
+        extra_roots: Vec::new(),
+        durability: Durability::Normal,
+    })
+    .expect("the workspace can be opened");
+    let request = json!({
+        "bind": "127.0.0.1:0", "behind_proxy": "127.0.0.1:0", "client_header": readers::CLIENT_HEADER,
+    });
+    let status = api::dispatch(&engine, "listener_start", request).expect("it listens");
+    println!("\n{status}");
+    // Until it is told to end, by a signal; for ever would outlive a test that fails.
+    std::thread::sleep(Duration::from_secs(120));
+}
+
+#[test]
+fn a_listener_that_does_not_sync_its_commits_loses_answers_in_most_power_cuts() {
+    let test = "a_listener_that_does_not_sync_its_commits_loses_answers_in_most_power_cuts";
+    if !is_possible(test) {
+        return;
+    }
+    let start = |crowd: &Crowd, words: &[&str]| {
+        let own = std::env::current_exe().expect("this program has a path");
+        let mut program = Command::new(own);
+        program
+            .args(["--exact", "durability::power_cut::plays_a_listener_without_syncs"])
+            .arg("--nocapture")
+            .env(WITHOUT_SYNCS, crowd.ctl.workspace());
+        crowd.ctl.serve_other(words, &program)
+    };
+    let log = Log::write_of(200, start, |readers, _, entrance| {
+        for thread in readers.act(3, entrance, 200) {
+            thread.join().expect("a reader does not panic");
+        }
+    });
+    let (cases, worst) = log.cut(CUTS_BY_PROGRAM, Syncs::All, by_sqlite);
+    assert!(
+        cases > CUTS_BY_PROGRAM / 2,
+        "a test that can see a loss sees it here: {cases} of {CUTS_BY_PROGRAM}, {worst} at worst"
     );
 }
 

@@ -222,14 +222,26 @@ impl Ctl {
     ///
     /// The wrapper must become the program: signals go to the process that is started here.
     pub fn serve_by(&self, wrapper: &[&str], verb: &str) -> Serving {
-        let inner = self.serving(verb);
+        Serving::start(self.wrapped(wrapper, &self.serving(verb)))
+    }
+
+    /// As [`Self::serve_by`], with another program that prints a listener's state as `casementctl` does.
+    pub fn serve_other(&self, wrapper: &[&str], program: &Command) -> Serving {
+        let mut command = self.wrapped(wrapper, program);
+        for (name, value) in program.get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        Serving::start(command)
+    }
+
+    fn wrapped(&self, wrapper: &[&str], program: &Command) -> Command {
         let mut command = Command::new(wrapper[0]);
         self.furnish(&mut command);
         command
             .args(&wrapper[1..])
-            .arg(inner.get_program())
-            .args(inner.get_args());
-        Serving::start(command)
+            .arg(program.get_program())
+            .args(program.get_args());
+        command
     }
 
     fn serving(&self, verb: &str) -> Command {
@@ -323,12 +335,19 @@ impl Serving {
             .stderr(errors.reopen().expect("the file is there"));
         let mut group = Group::start("casementctl serve", &mut command);
         let said = lines(group.child.stdout.take().expect("it is piped"));
-        let first = said.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-            panic!(
-                "it should say where it listens: {}",
-                std::fs::read_to_string(errors.path()).unwrap_or_default()
-            )
-        });
+        let said_next = || {
+            said.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+                panic!(
+                    "it should say where it listens: {}",
+                    std::fs::read_to_string(errors.path()).unwrap_or_default()
+                )
+            })
+        };
+        // A test that plays the program has a word of its harness in front.
+        let mut first = said_next();
+        while !first.starts_with('{') {
+            first = said_next();
+        }
         let status: Value = serde_json::from_str(&first).expect("--json prints the listener's state");
         let entrance = |behind_proxy: bool| {
             status["entrances"]
