@@ -1,14 +1,15 @@
 //! The process is killed under load, again and again.
 
 use super::Readers;
+use crate::harness::PATIENCE;
 use crate::harness::chance::Chance;
 use crate::harness::crowd::{Crowd, Deed};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often it is killed.
 const ROUNDS: usize = 60;
 /// Readers who act in a round at most, and how many of them at once.
-const SHARE: usize = 40;
+const SHARE: usize = 50;
 const AT_ONCE: usize = 6;
 
 #[test]
@@ -25,8 +26,13 @@ fn sixty_kills_under_load_lose_nothing_and_double_nothing() {
             "whoever comes after a kill is answered"
         );
         let acting = readers.act(AT_ONCE, &serving.proxied, round * SHARE);
-        // Any moment of the next few commits.
-        std::thread::sleep(Duration::from_micros(chance.below(40_000)));
+        // After some answers, and then at any moment of the next few commits.
+        let answers = readers.asked() + chance.below(25) as usize;
+        let deadline = Instant::now() + PATIENCE;
+        while readers.asked() < answers && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_micros(chance.below(3_000)));
         // Nobody begins any more, and those who have begun are in the middle of it.
         readers.pause();
         let asked = readers.asked();

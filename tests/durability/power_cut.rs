@@ -39,7 +39,7 @@ const KNOWN: &str = "PRAGMA synchronous = OFF; PRAGMA integrity_check;
     FROM message m WHERE hits > 0 OR opted_out_at IS NOT NULL OR unsubscribed_at IS NOT NULL;";
 
 /// How often the power is cut where the program itself has to read what is left.
-const CUTS_BY_PROGRAM: usize = 60;
+const CUTS_BY_PROGRAM: usize = 50;
 const DEEDS: [Deed; 3] = [Deed::Open, Deed::OptOut, Deed::Unsubscribe];
 
 /// A run that was written down.
@@ -391,13 +391,13 @@ fn power_cuts_while_the_database_is_locked_lose_nothing_either() {
             campaign: log.campaign.clone(),
             readers: Vec::new(),
         };
-        let known = DEEDS
+        let known: BTreeSet<(Deed, String)> = DEEDS
             .into_iter()
             .flat_map(|deed| crowd.who_did(deed).into_iter().map(move |email| (deed, email)))
             .collect();
         assert_eq!(
             crowd.hits(),
-            crowd.who_did(Deed::Open).len(),
+            known.iter().filter(|(deed, _)| *deed == Deed::Open).count(),
             "everyone looked once: one row each, none twice"
         );
         known

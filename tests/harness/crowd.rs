@@ -174,10 +174,10 @@ impl Crowd {
         }
     }
 
-    /// Returns how many hits are stored.
+    /// Returns how many hits are stored; fails where `verify` finds something wrong.
     pub fn hits(&self) -> usize {
-        self.ctl.verify();
         let verified = self.ctl.ok(["verify"]);
+        assert_eq!(verified["ok"], true, "nothing may be broken: {verified}");
         verified["checked"]
             .as_array()
             .and_then(|all| {
