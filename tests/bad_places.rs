@@ -2,13 +2,13 @@
 
 use crate::bad_input::{club, contacts, furnish, import, nothing_is_lost};
 use crate::harness::ctl::{Ctl, run_to_end};
+use crate::harness::disk::SmallDisk;
 use crate::harness::{readers, until};
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use tempfile::TempDir;
 
 #[test]
 fn a_port_in_use_is_named() {
@@ -121,32 +121,6 @@ fn set_modes(dir: &Path, folder: u32, file: u32) {
     fs::set_permissions(dir, fs::Permissions::from_mode(folder)).expect("own folder");
 }
 
-/// A small disk: a tmpfs on a folder of its own, where this process may mount one.
-struct SmallDisk(TempDir);
-
-impl SmallDisk {
-    fn mount(size: &str) -> Option<Self> {
-        let at = tempfile::tempdir().expect("a temporary folder can be made");
-        let options = format!("size={size},mode=0700");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "casement-test"])
-            .arg(at.path())
-            .output();
-        mounted
-            .is_ok_and(|output| output.status.success())
-            .then(|| Self(at))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg(self.0.path()).status();
-        if !unmounted.is_ok_and(|status| status.success()) {
-            eprintln!("{} is still mounted", self.0.path().display());
-        }
-    }
-}
-
 /// Twenty thousand people: some megabytes of database.
 fn crowd() -> String {
     let mut csv = String::from("email,first_name,note\n");
@@ -166,8 +140,8 @@ fn a_full_disk_is_said_and_what_was_kept_stays() {
         eprintln!("a_full_disk_is_said_and_what_was_kept_stays: this process may not mount a small disk");
         return;
     };
-    let ctl = furnish(Ctl::new().with_workspace(disk.0.path().join("workspace")));
-    let ballast = disk.0.path().join("ballast");
+    let ctl = furnish(Ctl::new().with_workspace(disk.path().join("workspace")));
+    let ballast = disk.path().join("ballast");
     fs::write(&ballast, vec![1; 4 << 20]).expect("there is room for that");
     let file = ctl.file("crowd.csv", crowd());
     let path = file.to_str().expect("ASCII");

@@ -1,13 +1,16 @@
 //! One integration test binary over the core and the real `casementctl` process. No GTK.
 //!
 //! - `architecture`: the rules of `docs/architecture.md`.
+//! - `attacks`: what strangers send to the listener, and that nothing comes of it.
 //! - `bad_input`: what is wrong gets a clear sentence, and nothing is lost.
 //! - `bad_places`: the same for ports, folders, disks and databases that cannot be used.
 //! - `bindings`: the TypeScript that the window compiles against is made from the command table.
 //! - `data_request`: a reader's copy and erasure, by the real process, killed after each answer.
 //! - `demo`: every number of the demo follows from its mails and its log of requests.
 //! - `docs`: the tests that the documents name exist.
+//! - `durability`: what was answered with 200 outlives kills, power cuts, full disks and locks.
 //! - `engine`: one engine per workspace, frames, crashes, pause and cancel, by the real process.
+//! - `indistinguishable`: neither bytes nor time tell one token from another.
 //! - `real_mail`: fifty mails through Postfix and Dovecot, read, opened, opted out of, reported.
 //! - `harness`: Postfix, Dovecot, `casementctl` and the clients that look at them; no tests of the product.
 
@@ -17,12 +20,15 @@
 )]
 
 mod architecture;
+mod attacks;
 mod bad_input;
 mod bad_places;
 mod bindings;
 mod data_request;
 mod demo;
 mod docs;
+mod durability;
 mod engine;
 mod harness;
+mod indistinguishable;
 mod real_mail;

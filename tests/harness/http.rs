@@ -71,7 +71,8 @@ pub fn request(peer: &str, method: &str, path: &str, headers: &[(&str, &str)], b
     parse(&answer)
 }
 
-fn parse(answer: &[u8]) -> Response {
+/// Reads an answer that is there as a whole.
+pub fn parse(answer: &[u8]) -> Response {
     let end = answer
         .windows(4)
         .position(|four| four == b"\r\n\r\n")

@@ -6,19 +6,33 @@
 //! - `ctl`: the real binary in a home of its own.
 //! - `http`, `imap`, `mime`: mail clients, played. None of them shares a parser with the code under test.
 //! - `readers`: the user agents of mail clients.
+//! - `raw`: a client that breaks every rule; `line`: one that keeps its connection.
+//! - `witness`: an honest reader who looks all the while; `gauge`: what a process takes.
+//! - `crowd`: a campaign that was sent to many, and what the workspace says of each of them.
+//! - `disk`: a small disk that can be filled; `lock`: another program that holds the database.
+//! - `chance`: random choices that repeat.
 //!
 //! Nothing here waits for a fixed time: [`until`] asks again until a deadline.
 
+pub mod chance;
+pub mod crowd;
 pub mod ctl;
+pub mod disk;
+pub mod gauge;
 pub mod http;
 pub mod imap;
+pub mod line;
+pub mod lock;
 pub mod mail_servers;
 pub mod mime;
 pub mod process;
+pub mod raw;
 pub mod readers;
 pub mod sink;
+pub mod witness;
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// How long something may take that takes a second on a quiet machine.
@@ -57,4 +71,13 @@ pub fn is_ci() -> bool {
 pub fn skip(test: &str, why: &str) {
     assert!(!is_ci(), "{test}: {why}; in CI nothing is skipped");
     eprintln!("{test}: skipped: {why}");
+}
+
+/// Waits until no other test needs the machine for itself, and keeps it until the guard is dropped.
+///
+/// For tests that flood, or that measure time. All others run beside them.
+pub fn quiet() -> MutexGuard<'static, ()> {
+    static QUIET: Mutex<()> = Mutex::new(());
+    // A test that failed with it in hand leaves nothing in disorder.
+    QUIET.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

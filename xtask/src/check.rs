@@ -51,7 +51,7 @@ pub fn test() -> Result<()> {
     let targets = ["--lib", "--bins", "--test", "it", "--no-fail-fast"];
     checks.run(
         "rust tests",
-        &[Part::MailTest],
+        &[Part::MailTest, Part::CrashTest],
         project.cargo().arg("test").args(features).args(targets),
     );
     checks.run(
@@ -144,7 +144,7 @@ impl Checks {
     fn run(&mut self, name: &'static str, parts: &[Part], command: &mut Command) {
         headline(name);
         let missing: Vec<_> = parts.iter().flat_map(|part| part.missing()).collect();
-        // The mail tests are a few among the Rust tests, so these run all the same.
+        // The tests that want these are a few among the Rust tests, so the others run all the same.
         if !missing.is_empty() && !parts.contains(&Part::MailTest) {
             let why = format!("not on this machine: {}", missing.join(", "));
             return self.note(name, End::Skipped(why), Duration::ZERO);
@@ -163,7 +163,7 @@ impl Checks {
         }
         if !missing.is_empty() {
             let why = format!(
-                "its tests of mail servers; not on this machine: {}",
+                "its tests that need what is not on this machine: {}",
                 missing.join(", ")
             );
             self.note(name, End::Skipped(why), Duration::ZERO);

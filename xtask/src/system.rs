@@ -180,6 +180,26 @@ const NGINX: Need = Need {
     brew: &["nginx"],
 };
 
+const STRACE: Need = Need {
+    what: "strace (the order of what reaches the disk)",
+    probe: Probe::Program(&["strace"]),
+    apt: &["strace"],
+    dnf: &["strace"],
+    pacman: &["strace"],
+    zypper: &["strace"],
+    brew: &[],
+};
+
+const SQLITE: Need = Need {
+    what: "sqlite3 (a second opinion on databases)",
+    probe: Probe::Program(&["sqlite3"]),
+    apt: &["sqlite3"],
+    dnf: &["sqlite"],
+    pacman: &["sqlite"],
+    zypper: &["sqlite3"],
+    brew: &["sqlite"],
+};
+
 /// What it takes to build the window.
 const WINDOW: &[&Need] = if cfg!(target_os = "linux") {
     &[&COMPILER, &PKG_CONFIG, &WEBKIT]
@@ -199,6 +219,9 @@ const MAIL_TEST: &[&Need] = &[&POSTFIX, &DOVECOT, &DOVECOT_LMTP, &OPENSSL];
 /// What the pixel's bench compares with.
 const PIXEL_BENCH: &[&Need] = &[&NGINX];
 
+/// What the tests of power cuts and locks look through.
+const CRASH_TEST: &[&Need] = &[&STRACE, &SQLITE];
+
 /// The browser for the browser tests, where there is one.
 pub fn chromium() -> Option<PathBuf> {
     CHROMIUM_NAMES.iter().find_map(|name| host::program(name))
@@ -215,13 +238,21 @@ pub enum Part {
     BrowserTest,
     /// Sending to real mail servers.
     MailTest,
+    /// Cutting the power, and locking the database from outside.
+    CrashTest,
     /// Measuring the listener beside another server.
     PixelBench,
 }
 
 impl Part {
     /// Everything that `cargo xtask test` wants.
-    pub const ALL: [Part; 4] = [Part::Window, Part::WindowTest, Part::BrowserTest, Part::MailTest];
+    pub const ALL: [Part; 5] = [
+        Part::Window,
+        Part::WindowTest,
+        Part::BrowserTest,
+        Part::MailTest,
+        Part::CrashTest,
+    ];
 
     fn needs(self) -> &'static [&'static Need] {
         match self {
@@ -229,6 +260,7 @@ impl Part {
             Part::WindowTest => WINDOW_TEST,
             Part::BrowserTest => BROWSER_TEST,
             Part::MailTest => MAIL_TEST,
+            Part::CrashTest => CRASH_TEST,
             Part::PixelBench => PIXEL_BENCH,
         }
     }
