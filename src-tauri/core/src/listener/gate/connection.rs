@@ -247,14 +247,26 @@ async fn answer(core: &Core, entrance: &Entrance, head: &Head, body: &[u8], stay
     } else {
         Kind::Page
     };
-    let hand = Hand::new(core);
-    let answer = if hand.0.stats.in_hand.load(Ordering::Relaxed) > core.limits.in_hand {
+    let _hand = Hand::new(core);
+    let since = Instant::now();
+    let answer = if core.stats.in_hand.load(Ordering::Relaxed) > core.limits.in_hand {
         None
     } else {
         let request = head.canonical(&core.key, &entrance.door, body);
-        core.lanes.ask(kind, &request).await
+        core.asking.set(core.asking.get() + 1);
+        let answer = core.lanes.ask(kind, &request).await;
+        core.asking.set(core.asking.get() - 1);
+        answer
     };
-    drop(hand);
+    if head.route.has_token() {
+        if core.asking.get() < 2 {
+            core.even.borrow_mut().note(since.elapsed());
+        }
+        let floor = core.even.borrow().floor();
+        if since.elapsed() < floor {
+            tokio::time::sleep_until((since + floor).into()).await;
+        }
+    }
     match answer {
         Some(answer) => {
             if answer.status == 503 {

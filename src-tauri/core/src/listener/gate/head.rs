@@ -341,6 +341,14 @@ fn line(out: &mut Vec<u8>, parts: &[&str]) {
 }
 
 impl Route {
+    /// Tells whether a token decides what is answered.
+    pub(super) fn has_token(self) -> bool {
+        !matches!(
+            self,
+            Self::Robots | Self::Health | Self::Watch | Self::WrongMethod(_) | Self::Unknown
+        )
+    }
+
     /// Tells whether a pixel is asked for.
     pub(super) fn is_pixel(self) -> bool {
         matches!(self, Self::Pixel(..))

@@ -9,6 +9,7 @@
 
 pub mod bind;
 mod connection;
+mod even;
 pub mod head;
 mod lanes;
 pub mod limits;
@@ -22,10 +23,11 @@ pub use refusal::Refusal;
 
 use super::Door;
 use connection::Seat;
+use even::Even;
 use lanes::{Kind, Lanes};
 use refusal::Refused;
 use sources::Sources;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -208,9 +210,12 @@ pub(super) struct Core {
     watch: Arc<Watch>,
     table: RefCell<Table>,
     sources: RefCell<Sources>,
+    even: RefCell<Even>,
     lanes: Rc<Lanes>,
     /// A connection has become unfinished.
     woken: Notify,
+    /// Requests that the inner server has now.
+    asking: Cell<usize>,
     /// A request in hand was answered.
     idle: Notify,
 }
@@ -246,8 +251,10 @@ async fn run(
         watch,
         table: RefCell::default(),
         sources: RefCell::default(),
+        even: RefCell::default(),
         lanes,
         woken: Notify::new(),
+        asking: Cell::new(0),
         idle: Notify::new(),
     });
     let mut accepting = Vec::new();
