@@ -6,7 +6,7 @@
 
 use super::body::{self, MAX_BODY, Posted};
 use super::gate::Alarm;
-use super::gate::head::inner;
+use super::gate::head::{Asker, inner};
 use super::order::{Order, Place};
 use super::pages::Page;
 use super::reply::Reply;
@@ -199,7 +199,7 @@ impl Desk {
             let _ = request.as_reader().take(MAX_BODY as u64).read_to_end(&mut body);
         }
         let otherwise: fn() -> Reply = match asked {
-            Route::Pixel(..) => Reply::pixel_unavailable,
+            Route::Pixel(..) => || Reply::bare_pixel(503),
             _ => Reply::page_unavailable,
         };
         let pending = Pending {
@@ -225,16 +225,23 @@ impl Desk {
                 let Some(request) = &pending.request else {
                     return;
                 };
-                let method = if value(request, inner::HEAD_ONLY).is_some() {
-                    super::Method::Head
-                } else {
-                    method
-                };
+                // The gate always says who asks. A word that cannot be read leaves the source open, and no more.
+                let asker = value(request, inner::ASKER)
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(Asker {
+                        direct: false,
+                        head_only: method == super::Method::Head,
+                        source: None,
+                    });
                 let hit = Hit {
                     token,
-                    method,
-                    direct: value(request, inner::DOOR).is_some_and(|door| door == "direct"),
-                    source: value(request, inner::SOURCE).and_then(|text| text.parse().ok()),
+                    method: if asker.head_only {
+                        super::Method::Head
+                    } else {
+                        method
+                    },
+                    direct: asker.direct,
+                    source: asker.source,
                     user_agent: value(request, "User-Agent").unwrap_or_default().to_owned(),
                     dnt: values(request, "DNT").map(str::to_owned).collect(),
                     gpc: values(request, "Sec-GPC").map(str::to_owned).collect(),
@@ -247,8 +254,8 @@ impl Desk {
                     hit,
                     Box::new(move |outcome| {
                         pending.answer(match outcome {
-                            Outcome::Recorded => Reply::pixel(200),
-                            Outcome::Unavailable => Reply::pixel_unavailable(),
+                            Outcome::Recorded => Reply::bare_pixel(200),
+                            Outcome::Unavailable => Reply::bare_pixel(503),
                         });
                     }),
                 );

@@ -273,6 +273,9 @@ async fn answer(core: &Core, entrance: &Entrance, head: &Head, body: &[u8], stay
                 core.stats.refused.count(Refusal::Unavailable);
             }
             let mut out = answer.head;
+            if head.route.is_pixel() {
+                out.extend_from_slice(&core.pixel_fields);
+            }
             out.extend_from_slice(connection(stays));
             if !head.head_only {
                 out.extend_from_slice(&answer.body);

@@ -294,12 +294,54 @@ fn printable(value: &[u8]) -> String {
 pub mod inner {
     /// Proves that a request comes from the gate of this process.
     pub const KEY: &str = "X-Key";
-    /// The reader's address; absent where it is not known.
-    pub const SOURCE: &str = "X-Source";
-    /// `direct` or `proxy`.
-    pub const DOOR: &str = "X-Door";
-    /// `1` where only headers were asked for; the gate leaves the body out itself.
-    pub const HEAD_ONLY: &str = "X-Head";
+    /// Who asks, and how: see [`Asker`](super::Asker).
+    pub const ASKER: &str = "X-Asker";
+}
+
+/// Who asks, and how, as the gate knows it. Its text form is one field, for each costs tiny_http some allocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    /// It came through the direct entrance.
+    pub direct: bool,
+    /// Only headers are asked for; the gate leaves the body out itself.
+    pub head_only: bool,
+    /// The reader's address; `None` where a proxy did not say.
+    pub source: Option<IpAddr>,
+}
+
+impl std::fmt::Display for Asker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let door = if self.direct { 'd' } else { 'p' };
+        let method = if self.head_only { 'h' } else { 'g' };
+        write!(f, "{door}{method}")?;
+        match self.source {
+            Some(source) => write!(f, " {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::str::FromStr for Asker {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (how, source) = match text.split_once(' ') {
+            Some((how, source)) => (how, Some(source.parse().map_err(|_| ())?)),
+            None => (text, None),
+        };
+        let (direct, head_only) = match how {
+            "dg" => (true, false),
+            "dh" => (true, true),
+            "pg" => (false, false),
+            "ph" => (false, true),
+            _ => return Err(()),
+        };
+        Ok(Self {
+            direct,
+            head_only,
+            source,
+        })
+    }
 }
 
 impl Head {
@@ -313,14 +355,12 @@ impl Head {
         };
         line(&mut out, &[method, " ", &self.path, " HTTP/1.1"]);
         line(&mut out, &[inner::KEY, ": ", key]);
-        let door = if *door == Door::Direct { "direct" } else { "proxy" };
-        line(&mut out, &[inner::DOOR, ": ", door]);
-        if let Some(source) = self.source {
-            line(&mut out, &[inner::SOURCE, ": ", &source.to_string()]);
-        }
-        if self.head_only {
-            line(&mut out, &[inner::HEAD_ONLY, ": 1"]);
-        }
+        let asker = Asker {
+            direct: *door == Door::Direct,
+            head_only: self.head_only,
+            source: self.source,
+        };
+        line(&mut out, &[inner::ASKER, ": ", &asker.to_string()]);
         for (name, value) in &self.fields {
             line(&mut out, &[name, ": ", value]);
         }

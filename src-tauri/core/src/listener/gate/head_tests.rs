@@ -230,7 +230,7 @@ fn a_header_is_believed_at_the_proxys_door_only() {
 #[test]
 fn what_goes_on_is_ascii_and_says_nothing_that_the_client_made_up() {
     let text = format!(
-        "POST {}?x=1 HTTP/1.1\r\nHost: evil\r\nX-Key: mine\r\nX-Door: proxy\r\nX-Source: 1.2.3.4\r\n\
+        "POST {}?x=1 HTTP/1.1\r\nHost: evil\r\nX-Key: mine\r\nX-Asker: pg 1.2.3.4\r\n\
          User-Agent: Bl\u{fc}te\tNine {}\r\nDNT: 1\r\nCookie: a=b\r\nContent-Type: text/plain\r\n\
          Content-Length: 3\r\n\r\nabc",
         page(),
@@ -243,7 +243,7 @@ fn what_goes_on_is_ascii_and_says_nothing_that_the_client_made_up() {
     let canonical = String::from_utf8(canonical).unwrap();
     assert!(canonical.is_ascii());
     let wanted = format!(
-        "POST {} HTTP/1.1\r\nX-Key: secret\r\nX-Door: direct\r\nX-Source: 203.0.113.9\r\nUser-Agent: Bl?te Nine ",
+        "POST {} HTTP/1.1\r\nX-Key: secret\r\nX-Asker: dg 203.0.113.9\r\nUser-Agent: Bl?te Nine ",
         page()
     );
     assert!(canonical.starts_with(&wanted), "{canonical}");
@@ -256,4 +256,23 @@ fn what_goes_on_is_ascii_and_says_nothing_that_the_client_made_up() {
         .find(|line| line.starts_with("User-Agent"))
         .unwrap();
     assert_eq!(agent.len(), "User-Agent: ".len() + MAX_HEADER);
+}
+
+#[test]
+fn who_asks_crosses_to_the_inner_server_unchanged() {
+    for direct in [true, false] {
+        for head_only in [true, false] {
+            for source in [None, Some("203.0.113.9"), Some("2001:db8::1")] {
+                let asker = Asker {
+                    direct,
+                    head_only,
+                    source: source.map(|text| text.parse().unwrap()),
+                };
+                assert_eq!(asker.to_string().parse(), Ok(asker));
+            }
+        }
+    }
+    for text in ["", "x", "dg ", "dg nobody", "dgh", "gd 1.2.3.4"] {
+        assert_eq!(text.parse::<Asker>(), Err(()), "{text:?}");
+    }
 }

@@ -22,6 +22,7 @@ pub use limits::Limits;
 pub use refusal::Refusal;
 
 use super::Door;
+use super::reply::PIXEL_FIELDS;
 use connection::Seat;
 use even::Even;
 use lanes::{Kind, Lanes};
@@ -206,6 +207,8 @@ impl Drop for Gate {
 pub(super) struct Core {
     limits: Limits,
     key: String,
+    /// The fields of every answer with the picture, as they are written.
+    pixel_fields: Vec<u8>,
     stats: Arc<Stats>,
     watch: Arc<Watch>,
     table: RefCell<Table>,
@@ -247,6 +250,10 @@ async fn run(
     let core = Rc::new(Core {
         limits: plan.limits,
         key: plan.key,
+        pixel_fields: PIXEL_FIELDS
+            .iter()
+            .flat_map(|(name, value)| format!("{name}: {value}\r\n").into_bytes())
+            .collect(),
         stats,
         watch,
         table: RefCell::default(),
