@@ -9,6 +9,8 @@
 
 pub mod bind;
 mod connection;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod head;
 mod lanes;
 pub mod limits;
