@@ -51,3 +51,21 @@ fn every_test_that_a_document_names_exists() {
         "documents promise tests that do not exist: {missing:?}"
     );
 }
+
+#[test]
+fn every_promise_of_durability_names_its_test() {
+    let text = fs::read_to_string(root().join("docs/durability.md")).unwrap();
+    let promises: Vec<&str> = text
+        .split("\n## ")
+        .filter(|part| {
+            ["What is promised", "While the database"]
+                .iter()
+                .any(|title| part.starts_with(title))
+        })
+        .flat_map(str::lines)
+        .filter(|line| line.starts_with("- "))
+        .collect();
+    assert!(promises.len() > 12, "the promises are found: {promises:?}");
+    let bare: Vec<&&str> = promises.iter().filter(|line| named(line).is_empty()).collect();
+    assert!(bare.is_empty(), "promises without a test: {bare:?}");
+}

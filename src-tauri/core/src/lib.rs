@@ -12,6 +12,8 @@ pub mod clock;
 pub mod delivery;
 pub mod domain;
 pub mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod ids;
 pub mod listener;
 pub mod mail;

@@ -6,6 +6,8 @@
 
 pub mod body;
 pub mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod gate;
 mod order;
 pub mod pages;

@@ -32,6 +32,9 @@ pub mod suppression;
 pub mod test_token;
 pub mod uptime;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub use spool::fuzz as spool_fuzz;
+
 pub use db::{Conn, Db, Durability, Priority, Replay, Stored};
 
 /// Why the database could not do something.

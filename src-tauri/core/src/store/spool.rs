@@ -9,11 +9,14 @@
 //! A commit that failed may be in the file all the same, if the process ends right then. So a record carries the
 //! number of the transaction that failed with it, and is left out where the database turns out to hold that one.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-/// The file's size where there is plenty of room: some 50,000 hits.
+/// The file's size where there is plenty of room: some 44,000 hits.
 const SIZE: u64 = 16 << 20;
 /// The least that is worth having.
 const SMALLEST: u64 = 64 << 10;
@@ -163,13 +166,7 @@ impl Spool {
                 payload: payload.clone(),
                 at: self.end + bytes.len() as u64,
             });
-            let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
-            bytes.extend_from_slice(&length.to_le_bytes());
-            bytes.extend_from_slice(&check(sequence, transaction, payload));
-            bytes.extend_from_slice(&sequence.to_le_bytes());
-            bytes.extend_from_slice(&transaction.to_le_bytes());
-            bytes.push(WAITING);
-            bytes.extend_from_slice(payload);
+            frame(&mut bytes, sequence, transaction, payload)?;
         }
         // The end is known by an empty length behind the last record.
         if self.end + bytes.len() as u64 + 4 > self.size {
@@ -261,15 +258,10 @@ impl Spool {
         let mut bytes = Vec::new();
         self.file.seek(SeekFrom::Start(HEADER))?;
         self.file.read_to_end(&mut bytes)?;
-        let mut at = 0;
-        let mut last = 0;
-        while let Some((record, length)) = parse(&bytes[at..], HEADER + at as u64, last) {
-            last = record.sequence;
-            at += length;
-            if record.sequence > applied {
-                self.waiting.push(record);
-            }
-        }
+        let Found { mut records, end: at } = records(&bytes);
+        let last = records.last().map_or(0, |record| record.sequence);
+        records.retain(|record| record.sequence > applied);
+        self.waiting = records;
         // What comes behind is a torn record that nobody was told of; it is overwritten with the rest.
         let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
         if used > at {
@@ -278,9 +270,43 @@ impl Spool {
             self.file.sync_data()?;
         }
         self.end = HEADER + at as u64;
-        self.next = self.next.max(last + 1);
+        self.next = self.next.max(last.saturating_add(1));
         Ok(())
     }
+}
+
+/// Writes one record.
+fn frame(out: &mut Vec<u8>, sequence: u64, transaction: u64, payload: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&check(sequence, transaction, payload));
+    out.extend_from_slice(&sequence.to_le_bytes());
+    out.extend_from_slice(&transaction.to_le_bytes());
+    out.push(WAITING);
+    out.extend_from_slice(payload);
+    Ok(())
+}
+
+/// What stands behind the header.
+struct Found {
+    records: Vec<Record>,
+    /// Where the last of them ends, counted from the header.
+    end: usize,
+}
+
+/// Reads the whole records at the beginning of `bytes`, which stand behind the header.
+fn records(bytes: &[u8]) -> Found {
+    let mut records: Vec<Record> = Vec::new();
+    let mut end = 0;
+    while let Some((record, length)) = parse(
+        &bytes[end..],
+        HEADER + end as u64,
+        records.last().map(|last| last.sequence),
+    ) {
+        end += length;
+        records.push(record);
+    }
+    Found { records, end }
 }
 
 fn check(sequence: u64, transaction: u64, payload: &[u8]) -> [u8; 8] {
@@ -294,7 +320,7 @@ fn check(sequence: u64, transaction: u64, payload: &[u8]) -> [u8; 8] {
 }
 
 /// Reads a record and its length; `None` at the end, or where one is torn.
-fn parse(bytes: &[u8], at: u64, last: u64) -> Option<(Record, usize)> {
+fn parse(bytes: &[u8], at: u64, last: Option<u64>) -> Option<(Record, usize)> {
     let frame = bytes.get(..FRAME)?;
     let number = |from: usize| -> Option<u64> {
         Some(u64::from_le_bytes(frame.get(from..from + 8)?.try_into().ok()?))
@@ -305,7 +331,7 @@ fn parse(bytes: &[u8], at: u64, last: u64) -> Option<(Record, usize)> {
     }
     let (sequence, transaction) = (number(12)?, number(20)?);
     let payload = bytes.get(FRAME..FRAME + length)?;
-    let is_next = last == 0 || sequence == last + 1;
+    let is_next = last.is_none_or(|last| last.checked_add(1) == Some(sequence));
     if !is_next || frame[4..12] != check(sequence, transaction, payload) {
         return None;
     }

@@ -117,3 +117,38 @@ fn apply(conn: &Conn, bytes: &[u8], entropy: &dyn Entropy) -> store::Result<()> 
         } => pages::wished(conn, &token(&text)?, wish, from_millis(at)).map(|_| ()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::SeededEntropy;
+
+    #[test]
+    fn a_spool_of_sixteen_mebibytes_has_room_for_forty_thousand_hits() {
+        let arrival = Arrival {
+            token: Token::generate(&SeededEntropy::new(1)),
+            at: from_millis(1_790_000_000_000),
+            head_only: false,
+            from_here: false,
+            source: Source::Address("198.51.100.77".parse().unwrap()),
+            user_agent: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 \
+                         (KHTML, like Gecko) Mobile/15E148"
+                .into(),
+            not_to_be_recorded: false,
+            prefetch: false,
+            fresh_key: [0; 32],
+        };
+        let bytes = hit(&arrival, &[1; 32]).len() as u64;
+        println!("a hit has {bytes} bytes");
+        let room = Spool::SIZE / (bytes + Spool::FRAME);
+        assert!((40_000..50_000).contains(&room), "{room} of {bytes} bytes");
+    }
+
+    /// As `store::spool` has them, which nobody else may know.
+    struct Spool;
+
+    impl Spool {
+        const SIZE: u64 = 16 << 20;
+        const FRAME: u64 = 29;
+    }
+}

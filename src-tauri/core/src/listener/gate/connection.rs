@@ -196,7 +196,7 @@ async fn next(
 }
 
 /// Reads a body from what came behind its head: its bytes, and how many those were; `None` while it is not whole.
-fn body(head: &Head, bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, Refusal> {
+pub(super) fn body(head: &Head, bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, Refusal> {
     match head.body {
         Body::Length(length) => Ok(bytes.get(..length).map(|body| (body.to_vec(), length))),
         Body::Chunked => head::dechunk(bytes),
@@ -205,7 +205,7 @@ fn body(head: &Head, bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, Refusal> 
 
 /// Tells whether an empty line ends in what came after the first `from` bytes. Without this a head that comes
 /// byte by byte would be parsed thousands of times.
-fn ends_in(bytes: &[u8], from: usize) -> bool {
+pub(super) fn ends_in(bytes: &[u8], from: usize) -> bool {
     let tail = &bytes[from.saturating_sub(3)..];
     tail.windows(2).any(|two| two == b"\n\n") || tail.windows(3).any(|three| three == b"\n\r\n")
 }

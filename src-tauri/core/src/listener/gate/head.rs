@@ -190,18 +190,27 @@ pub fn dechunk(bytes: &[u8]) -> Result<Option<(Vec<u8>, usize)>, Refusal> {
         if at > 4 * MAX_BODY {
             return Err(Refusal::LargeBody);
         }
+        // httparse takes a line without digits for 0, and any byte but a line end for an extension.
+        if bytes.get(at).is_some_and(|byte| !byte.is_ascii_hexdigit()) {
+            return Err(Refusal::Malformed);
+        }
         let (line, size) = match httparse::parse_chunk_size(&bytes[at..]) {
-            Ok(httparse::Status::Complete(found)) => found,
+            Ok(httparse::Status::Complete(found)) if found.0 <= MAX_BODY => found,
             Ok(httparse::Status::Partial) if bytes.len() - at <= MAX_BODY => return Ok(None),
-            Ok(httparse::Status::Partial) => return Err(Refusal::LargeBody),
+            Ok(_) => return Err(Refusal::LargeBody),
             Err(_) => return Err(Refusal::Malformed),
         };
+        if bytes[at..at + line - 2].contains(&b'\n') {
+            return Err(Refusal::Malformed);
+        }
         at += line;
         if size == 0 {
             // The trailer section ends with an empty line.
             let mut fields = [httparse::EMPTY_HEADER; 8];
             return match httparse::parse_headers(&bytes[at..], &mut fields) {
-                Ok(httparse::Status::Complete((length, _))) => Ok(Some((body, at + length))),
+                Ok(httparse::Status::Complete((length, _))) if length <= MAX_BODY => {
+                    Ok(Some((body, at + length)))
+                }
                 Ok(httparse::Status::Partial) if bytes.len() - at <= MAX_BODY => Ok(None),
                 _ => Err(Refusal::Malformed),
             };

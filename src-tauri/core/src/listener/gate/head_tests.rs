@@ -158,6 +158,10 @@ fn chunks_are_put_together_and_nothing_else_is() {
         (&b"zz\r\n"[..], Refusal::Malformed),
         (b"-1\r\n", Refusal::Malformed),
         (b"3\r\nabcde", Refusal::Malformed),
+        (b"\r\n\r\n", Refusal::Malformed),
+        (b";x\r\n\r\n", Refusal::Malformed),
+        (b" \r\n\r\n", Refusal::Malformed),
+        (b"1;x\n\r\na\r\n0\r\n\r\n", Refusal::Malformed),
         (b"1001\r\n", Refusal::LargeBody),
         (b"ffffffffffffffff\r\n", Refusal::LargeBody),
         (b"fffffffffffffffff\r\n", Refusal::Malformed),
@@ -169,6 +173,22 @@ fn chunks_are_put_together_and_nothing_else_is() {
         Err(Refusal::LargeBody),
         "many small ones are large together"
     );
+    for (long, refusal) in [
+        (
+            format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(MAX_BODY)),
+            Refusal::LargeBody,
+        ),
+        (
+            format!("0\r\na: {}\r\n\r\n", "x".repeat(MAX_BODY)),
+            Refusal::Malformed,
+        ),
+    ] {
+        assert_eq!(
+            dechunk(long.as_bytes()),
+            Err(refusal),
+            "however much of it came at once"
+        );
+    }
 }
 
 #[test]

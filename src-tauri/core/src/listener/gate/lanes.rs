@@ -269,7 +269,7 @@ fn invalid(what: &str) -> std::io::Error {
 }
 
 /// Reads one answer of the inner server and how many bytes it took; `None` while it is not whole.
-fn read_answer(bytes: &[u8]) -> std::io::Result<Option<(Answer, usize)>> {
+pub(super) fn read_answer(bytes: &[u8]) -> std::io::Result<Option<(Answer, usize)>> {
     if bytes.is_empty() {
         return Ok(None);
     }

@@ -10,6 +10,8 @@
 pub mod bind;
 mod connection;
 mod even;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 pub mod head;
 mod lanes;
 pub mod limits;
