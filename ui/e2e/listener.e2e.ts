@@ -76,6 +76,23 @@ describe("the listener under Settings", () => {
   });
 });
 
+describe("a button that reaches nobody", () => {
+  it("is said on Home at once, without being asked", async () => {
+    const { page } = window;
+    const { entrances } = await window.call("listener_status", {});
+    await window.go("/");
+    await page.getByRole("heading", { level: 1, name: "Home" }).waitFor();
+    // Of a mail that another workspace sent.
+    await fetch(`${entrances[0]?.url ?? ""}/u/${"a".repeat(26)}`, {
+      method: "POST",
+      headers: { "content-type": "application/x-www-form-urlencoded" },
+      body: "List-Unsubscribe=One-Click",
+    });
+    await page.getByText(/^Once somebody pressed a button/).waitFor({ timeout: 2_000 });
+    expect(await window.inspect("home-alarm")).toEqual([]);
+  });
+});
+
 describe("what is rare", () => {
   const ALARM =
     "12 times somebody pressed a button (unsubscribe, or end recording) behind a link that belongs to nobody " +
@@ -144,7 +161,7 @@ describe("what is rare", () => {
     await running.getByText("2 readers").waitFor();
     expect(await running.innerText()).toContain("wait for a copy of their data");
     expect(await window.inspect("home-notices")).toEqual([]);
-    await page.getByRole("button", { name: /Can pixels reach us\? Reachable\. The listener met a problem/ }).click();
+    await page.getByRole("button", { name: /Can pixels reach us\? Reachable\. There is a problem/ }).click();
     await page.getByRole("heading", { name: "Reachable" }).waitFor();
     expect(await window.inspect("foot-notices")).toEqual([]);
     await page.keyboard.press("Escape");

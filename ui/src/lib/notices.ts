@@ -1,6 +1,6 @@
 /** What the user should know of the listener: said at the sidebar's foot, on Home and in Settings in the same words. */
 import type { ListenerStatus } from "./bindings/api";
-import { counted } from "./format/number";
+import { count, counted } from "./format/number";
 
 export interface Notice {
   kind: "problem" | "spool" | "alarm";
@@ -18,7 +18,7 @@ export function noticesOf(status: Pick<ListenerStatus, "last_error" | "spooled" 
     notices.push({
       kind: "problem",
       tone: "warn",
-      title: "The listener met a problem",
+      title: "There is a problem",
       text: status.last_error,
       short: "A problem",
     });
@@ -31,7 +31,7 @@ export function noticesOf(status: Pick<ListenerStatus, "last_error" | "spooled" 
       text:
         "The database cannot be written at the moment, so what readers do is kept in a file beside it. " +
         "Nothing is lost: it moves into the database by itself as soon as that can be written again, and is counted then.",
-      short: `${counted(status.spooled, "request")} on disk`,
+      short: `${count(status.spooled)} ${status.spooled === 1 ? "waits" : "wait"} on disk`,
     });
   }
   if (status.alarm !== null) {
@@ -40,7 +40,7 @@ export function noticesOf(status: Pick<ListenerStatus, "last_error" | "spooled" 
       tone: "warn",
       title: "Some readers’ buttons reached nobody",
       text: status.alarm,
-      short: "Buttons reached nobody",
+      short: "Button presses lost",
     });
   }
   return notices;
