@@ -97,6 +97,14 @@ fn from_the_first_start_to_an_open_that_lands_live() {
         photograph(&window, place);
     }
 
+    window.run("location.hash = '#/settings/address'");
+    window.wait_for(
+        "the listener's state",
+        "return document.querySelector('main').innerText.includes('Listening since')",
+    );
+    window.run("document.querySelector('main section[aria-label=Listener]').scrollIntoView()");
+    photograph(&window, "listener");
+
     let (campaign, mail) = an_unread_mail(&desk);
     window.run(&format!("location.hash = '#/report/{campaign}'"));
     let confirmed = desk.call("report_get", &json!({"id": campaign}))["confirmed"].as_u64();

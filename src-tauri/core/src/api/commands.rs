@@ -78,7 +78,7 @@ commands! {
 
     sending_start(SendingStart) -> SendingStatus = app::control::start;
     sending_stop(SendingStop) -> SendingStatus = app::control::stop;
-    sending_status(SendingStatusGet) -> SendingStatus = app::control::status, provides [Campaigns];
+    sending_status(SendingStatusGet) -> SendingStatus = app::control::status, provides [Campaigns, Contacts];
 
     account_list(AccountList) -> AccountListResponse = app::account::list, provides [Accounts];
     account_save(AccountSave) -> Account = app::account::save;

@@ -219,7 +219,7 @@ data! {
     /// Finishes the mails in hand and stops the dispatcher. Announces `campaigns`.
     pub struct SendingStop {}
 
-    /// Asks how the dispatcher is. Provides `campaigns`.
+    /// Asks how the dispatcher is. Provides `campaigns`, and `contacts` for readers who ask for their data.
     pub struct SendingStatusGet {}
 
     /// How the dispatcher is.

@@ -279,7 +279,7 @@ pub fn listener_status(engine: &Arc<Engine>, _request: ListenerStatusGet) -> Res
             "The listener is off: opens that come now are lost.".to_owned(),
         ),
     };
-    let running = running.unwrap_or_default();
+    let running = running.unwrap_or_else(|| tracking::at_rest(engine));
     Ok(ListenerStatus {
         listening,
         entrances: running.entrances,

@@ -189,6 +189,15 @@ pub fn status(engine: &Engine) -> Option<RunningStatus> {
     })
 }
 
+/// Tells what there is to say while no listener runs: the database has its own troubles.
+pub(crate) fn at_rest(engine: &Engine) -> RunningStatus {
+    RunningStatus {
+        spooled: engine.db.spooled(),
+        last_error: engine.db.problem().map(|error| Error::from(error).message),
+        ..RunningStatus::default()
+    }
+}
+
 /// Returns the header in which the proxy in front names its clients.
 pub(crate) fn client_header(engine: &Engine) -> Option<String> {
     slot(engine).as_ref()?.asked.client_header.clone()

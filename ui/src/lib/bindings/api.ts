@@ -2158,7 +2158,7 @@ export const provides: Record<keyof Commands, Tag[]> = {
   listener_stop: [],
   sending_start: [],
   sending_stop: [],
-  sending_status: ["campaigns"],
+  sending_status: ["campaigns", "contacts"],
   account_list: ["accounts"],
   account_save: [],
   account_remove: [],

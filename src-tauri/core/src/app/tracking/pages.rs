@@ -77,11 +77,14 @@ pub(super) fn wished(
     let (before, reader) = view(conn, token)?;
     count(conn, &before)?;
     let Some(reader) = reader else {
+        let mut tags: &[Tag] = &[];
         if before.standing == Standing::Stranger {
             counter::add_at(conn, counter::UNMATCHED_POSTS, now)?;
+            // The listener's status warns of it.
+            tags = &[Tag::Reach];
         }
         let done = Some(wish);
-        return Ok((Page::Preferences(View { done, ..before }), &[]));
+        return Ok((Page::Preferences(View { done, ..before }), tags));
     };
     let done = act(conn, &reader, &before.sender, wish, now)?;
     let (after, _) = view(conn, token)?;

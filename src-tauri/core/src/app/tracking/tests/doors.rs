@@ -52,6 +52,9 @@ fn what_readers_send_while_the_database_is_locked_is_kept_and_done_later() {
     assert_eq!(desk.number(HITS), 0, "nothing could be written");
     let waiting = status(&desk.bench.engine).unwrap().spooled;
     assert_eq!(waiting, 4, "the window can say what waits");
+    let at_rest = super::super::at_rest(&desk.bench.engine);
+    assert_eq!(at_rest.spooled, 4, "a listener that is off hides nothing");
+    assert!(at_rest.last_error.is_some(), "nor why it waits");
     let spool = std::fs::read(desk.bench.engine.db.path().with_file_name("spool")).unwrap();
     assert!(
         !spool.windows(12).any(|window| window == b"198.51.100.7"),
