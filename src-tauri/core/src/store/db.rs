@@ -5,11 +5,13 @@
 //! the commit. A piece that fails is rolled back alone. What readers ask of us is kept in the spool where the
 //! database cannot take it.
 
+mod problem;
 mod writer;
 
 use super::spool::Spool;
 use super::{Error, Result, counter, migrate};
 use crate::clock::Clock;
+use problem::Problem;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -61,13 +63,6 @@ enum Ran {
     Failed,
     /// The database failed under it.
     Storage(Problem),
-}
-
-/// What is wrong with the database, in a form that can be told to many.
-#[derive(Debug, Clone)]
-struct Problem {
-    code: Option<rusqlite::ErrorCode>,
-    text: String,
 }
 
 /// Where a write was kept.

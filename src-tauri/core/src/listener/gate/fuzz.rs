@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a law that is broken is told by a panic")]
 
 use super::connection::{body, ends_in};
-use super::head::{Body, Head, MAX_HEAD, Parsed, dechunk, inner, parse};
+use super::head::{Asker, Body, Head, MAX_HEAD, Parsed, dechunk, inner, parse};
 use super::lanes::read_answer;
 use super::refusal::Refusal;
 use crate::listener::body::MAX_BODY;
@@ -124,14 +124,16 @@ fn canonical(head: &Head, door: &Door, sent: &[u8], method: &str) {
     };
     let only = |is: bool, value: String| if is { vec![value] } else { Vec::new() };
     assert_eq!(named(inner::KEY), [KEY], "the gate's word, once");
-    let said = if *door == Door::Direct { "direct" } else { "proxy" };
-    assert_eq!(named(inner::DOOR), [said]);
-    let source = head.source.map(|source| source.to_string());
-    assert_eq!(
-        named(inner::SOURCE),
-        only(source.is_some(), source.unwrap_or_default())
-    );
-    assert_eq!(named(inner::HEAD_ONLY), only(head.head_only, "1".into()));
+    let asker = Asker {
+        direct: *door == Door::Direct,
+        head_only: head.head_only,
+        source: head.source,
+    };
+    let said: Vec<Asker> = named(inner::ASKER)
+        .iter()
+        .map(|text| text.parse().unwrap())
+        .collect();
+    assert_eq!(said, [asker], "who asks, once, and readable");
     assert_eq!(
         named("Content-Length"),
         only(!sent.is_empty(), sent.len().to_string())

@@ -1,6 +1,7 @@
 //! The writer's thread: the one connection that writes, and what it does when the disk does not.
 
-use super::{CLASSES, Durability, Kept, Piece, Problem, Ran, Run, Shared, configure};
+use super::problem::Problem;
+use super::{CLASSES, Durability, Kept, Piece, Ran, Run, Shared, configure};
 use crate::store::spool::{self, Spool};
 use crate::store::{Error, Result, counter};
 use rusqlite::{Connection, ErrorCode};
@@ -547,85 +548,5 @@ fn apart(conn: &Connection, work: impl FnOnce() -> Ran) -> Ran {
 fn tell(done: super::Done, result: Result<Kept>) {
     if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
         tracing::error!("telling a writer of its commit panicked; the commit stands");
-    }
-}
-
-impl From<rusqlite::Error> for Problem {
-    fn from(error: rusqlite::Error) -> Self {
-        Self {
-            code: error.sqlite_error_code(),
-            text: error.to_string(),
-        }
-    }
-}
-
-impl Problem {
-    /// Returns what is wrong with the storage; `None` where the error is not the storage's.
-    pub(super) fn of(error: &Error) -> Option<Self> {
-        let Error::Sqlite(sqlite) = error else {
-            return None;
-        };
-        let code = sqlite.sqlite_error_code()?;
-        matches!(
-            code,
-            ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::DatabaseCorrupt
-                | ErrorCode::NotADatabase
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::PermissionDenied
-                | ErrorCode::OutOfMemory
-                | ErrorCode::OperationInterrupted
-        )
-        .then(|| Self {
-            code: Some(code),
-            text: error.to_string(),
-        })
-    }
-
-    fn closed() -> Self {
-        Self {
-            code: None,
-            text: "the database is closed".into(),
-        }
-    }
-
-    fn rolled_back() -> Self {
-        Self {
-            code: Some(ErrorCode::DiskFull),
-            text: "the database rolled back a transaction by itself: the disk is full".into(),
-        }
-    }
-
-    fn leaves_pages_in_doubt(&self) -> bool {
-        !matches!(
-            self.code,
-            Some(
-                ErrorCode::DiskFull
-                    | ErrorCode::DatabaseBusy
-                    | ErrorCode::DatabaseLocked
-                    | ErrorCode::OutOfMemory
-                    | ErrorCode::OperationInterrupted
-            )
-        )
-    }
-
-    /// Makes one error into as many as there are owners; rusqlite's cannot be cloned.
-    pub(super) fn error(&self) -> Error {
-        let extended_code = match self.code {
-            Some(ErrorCode::DiskFull) => rusqlite::ffi::SQLITE_FULL,
-            Some(ErrorCode::ReadOnly) => rusqlite::ffi::SQLITE_READONLY,
-            Some(ErrorCode::DatabaseBusy) => rusqlite::ffi::SQLITE_BUSY,
-            Some(ErrorCode::DatabaseCorrupt) => rusqlite::ffi::SQLITE_CORRUPT,
-            Some(ErrorCode::CannotOpen) => rusqlite::ffi::SQLITE_CANTOPEN,
-            _ => rusqlite::ffi::SQLITE_IOERR,
-        };
-        Error::Sqlite(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(extended_code),
-            Some(self.text.clone()),
-        ))
     }
 }
