@@ -59,7 +59,9 @@ pub fn find(conn: &Conn, token: &Token) -> Result<Found> {
         .prepare_cached("SELECT id, opens_from, opens_until FROM campaign WHERE shared_token = ?1")?
         .query_row([token.as_bytes()], |row| {
             Ok(Found {
-                target: Target::Shared { window: window(row)? },
+                target: Target::Shared {
+                    window: window(row, 1, 2)?,
+                },
                 campaign: Some(CampaignId(row.get("id")?)),
                 message: None,
             })
@@ -90,52 +92,75 @@ const FIND_MESSAGE: &str =
     LEFT JOIN account AS a ON a.id = c.account_id
     WHERE m.pixel_token = ?1";
 
+/// The columns of [`FIND_MESSAGE`] by number: looked for by name, nineteen of them cost more than the query.
+mod column {
+    pub const ID: usize = 0;
+    pub const CAMPAIGN_ID: usize = 1;
+    pub const CONTACT_ID: usize = 2;
+    pub const EMAIL: usize = 3;
+    pub const STATE: usize = 4;
+    pub const TRACKING: usize = 5;
+    pub const OPTED_OUT_AT: usize = 6;
+    pub const ACCEPTED_AT: usize = 7;
+    pub const HANDING_OVER_AT: usize = 8;
+    pub const SIGNAL: usize = 9;
+    pub const HITS: usize = 10;
+    pub const MACHINE_HITS: usize = 11;
+    pub const FIRST_OPEN_AT: usize = 12;
+    pub const OPENS_FROM: usize = 13;
+    pub const OPENS_UNTIL: usize = 14;
+    pub const CONSENT: usize = 15;
+    pub const FIRST_NAME: usize = 16;
+    pub const LAST_NAME: usize = 17;
+    pub const TO_SENDER: usize = 18;
+}
+
 fn message_row(row: &Row<'_>) -> rusqlite::Result<Found> {
-    let contact: Option<i64> = row.get("contact_id")?;
-    let first: Option<String> = row.get("first_name")?;
-    let last: Option<String> = row.get("last_name")?;
+    use column::*;
+
+    let contact: Option<i64> = row.get(CONTACT_ID)?;
+    let first: Option<String> = row.get(FIRST_NAME)?;
+    let last: Option<String> = row.get(LAST_NAME)?;
     let name = format!("{} {}", first.unwrap_or_default(), last.unwrap_or_default());
     let name = match name.trim() {
-        "" => row.get("email")?,
+        "" => row.get(EMAIL)?,
         name => name.to_owned(),
     };
     Ok(Found {
         target: Target::Message(MessageFacts {
-            tracking: word(row, "tracking")?,
-            opted_out: instant(row, "opted_out_at")?.is_some(),
+            tracking: word(row, TRACKING)?,
+            opted_out: instant(row, OPTED_OUT_AT)?.is_some(),
             consent: match contact {
-                Some(_) => Some(word(row, "consent")?),
+                Some(_) => Some(word(row, CONSENT)?),
                 None => None,
             },
-            to_sender: row.get("to_sender")?,
-            window: window(row)?,
+            to_sender: row.get(TO_SENDER)?,
+            window: window(row, OPENS_FROM, OPENS_UNTIL)?,
         }),
-        campaign: Some(CampaignId(row.get("campaign_id")?)),
+        campaign: Some(CampaignId(row.get(CAMPAIGN_ID)?)),
         message: Some(FoundMessage {
-            id: MessageId(row.get("id")?),
+            id: MessageId(row.get(ID)?),
             contact: contact.map(ContactId),
             name,
-            state: word(row, "state")?,
-            accepted_at: instant(row, "accepted_at")?,
-            handing_over_at: instant(row, "handing_over_at")?,
-            signal: word(row, "signal")?,
-            hits: row.get("hits")?,
-            machine_hits: row.get("machine_hits")?,
-            opened: instant(row, "first_open_at")?.is_some(),
+            state: word(row, STATE)?,
+            accepted_at: instant(row, ACCEPTED_AT)?,
+            handing_over_at: instant(row, HANDING_OVER_AT)?,
+            signal: word(row, SIGNAL)?,
+            hits: row.get(HITS)?,
+            machine_hits: row.get(MACHINE_HITS)?,
+            opened: instant(row, FIRST_OPEN_AT)?.is_some(),
         }),
     })
 }
 
-fn window(row: &Row<'_>) -> rusqlite::Result<Option<Window>> {
-    Ok(
-        match (instant(row, "opens_from")?, instant(row, "opens_until")?) {
-            (Some(opens_from), Some(opens_until)) => Some(Window {
-                opens_from,
-                opens_until,
-            }),
-            _ => None,
-        },
-    )
+fn window(row: &Row<'_>, from: usize, until: usize) -> rusqlite::Result<Option<Window>> {
+    Ok(match (instant(row, from)?, instant(row, until)?) {
+        (Some(opens_from), Some(opens_until)) => Some(Window {
+            opens_from,
+            opens_until,
+        }),
+        _ => None,
+    })
 }
 
 /// A hit to be stored.

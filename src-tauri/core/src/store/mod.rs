@@ -129,7 +129,10 @@ impl From<serde_json::Error> for Error {
 }
 
 /// Reads a column that holds one of `T`'s words.
-pub(crate) fn word<T: std::str::FromStr>(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<T>
+pub(crate) fn word<T: std::str::FromStr>(
+    row: &rusqlite::Row<'_>,
+    column: impl rusqlite::RowIndex,
+) -> rusqlite::Result<T>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
@@ -142,7 +145,7 @@ where
 /// Reads a column that holds milliseconds since the epoch, or NULL.
 pub(crate) fn instant(
     row: &rusqlite::Row<'_>,
-    column: &str,
+    column: impl rusqlite::RowIndex,
 ) -> rusqlite::Result<Option<crate::clock::Instant>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(crate::clock::from_millis))
 }

@@ -41,32 +41,25 @@ pub struct Verdict {
     pub client: String,
 }
 
-/// Judges one fetch.
-pub fn classify(facts: &Facts) -> Verdict {
-    let agent = Agent::parse(facts.user_agent);
-    let verdict = |class, reason, client: &str| Verdict {
-        class,
-        reason,
-        client: client.to_owned(),
-    };
-    if facts.head_only {
-        return verdict(HitClass::Scanner, "head", "");
-    }
-    if let Some((reason, client)) = prefetcher(facts, &agent) {
-        return verdict(HitClass::MachinePrefetch, reason, client);
-    }
-    if let Some(client) = mail_proxy(&agent) {
-        return match facts.delta {
-            Some(delta) if delta >= TimeDelta::zero() && delta < TOO_FAST => {
-                verdict(HitClass::Unknown, "proxy_too_fast", client)
-            }
-            _ => verdict(HitClass::HumanProxy, "named_proxy", client),
-        };
-    }
-    if agent.text.is_empty() {
-        return verdict(HitClass::Unknown, "no_ua", "");
-    }
-    let (class, reason) = if is_scanner(&agent) {
+/// What a user agent says by itself: the costly half of a verdict, and the same for every fetch that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// It fetches in advance: the rule, and the client.
+    prefetcher: Option<(&'static str, &'static str)>,
+    /// A mail service's image proxy, by its name.
+    proxy: Option<&'static str>,
+    /// What it is, where it is neither.
+    class: HitClass,
+    reason: &'static str,
+    client: &'static str,
+}
+
+/// Reads a user agent.
+pub fn tell(user_agent: &str) -> Told {
+    let agent = Agent::parse(user_agent);
+    let (class, reason) = if agent.text.is_empty() {
+        (HitClass::Unknown, "no_ua")
+    } else if is_scanner(&agent) {
         (HitClass::Scanner, "named_scanner")
     } else if is_impossible(&agent) {
         (HitClass::Scanner, "impossible_ua")
@@ -86,11 +79,52 @@ pub fn classify(facts: &Facts) -> Verdict {
     } else {
         (HitClass::Unknown, "unrecognised")
     };
-    verdict(class, reason, client::family(&agent, class))
+    Told {
+        prefetcher: prefetcher(&agent),
+        proxy: mail_proxy(&agent),
+        class,
+        reason,
+        client: match reason {
+            "no_ua" => "",
+            _ => client::family(&agent, class),
+        },
+    }
 }
 
-/// The three real prefetchers, Apple's background sync, and requests that say so themselves.
-fn prefetcher(facts: &Facts, agent: &Agent) -> Option<(&'static str, &'static str)> {
+/// Judges one fetch.
+pub fn classify(facts: &Facts) -> Verdict {
+    judge(facts, &tell(facts.user_agent))
+}
+
+/// Judges one fetch whose user agent was read before.
+pub fn judge(facts: &Facts, told: &Told) -> Verdict {
+    let verdict = |class, reason, client: &str| Verdict {
+        class,
+        reason,
+        client: client.to_owned(),
+    };
+    if facts.head_only {
+        return verdict(HitClass::Scanner, "head", "");
+    }
+    let prefetcher = told
+        .prefetcher
+        .or_else(|| facts.prefetch.then_some(("says_prefetch", "")));
+    if let Some((reason, client)) = prefetcher {
+        return verdict(HitClass::MachinePrefetch, reason, client);
+    }
+    if let Some(client) = told.proxy {
+        return match facts.delta {
+            Some(delta) if delta >= TimeDelta::zero() && delta < TOO_FAST => {
+                verdict(HitClass::Unknown, "proxy_too_fast", client)
+            }
+            _ => verdict(HitClass::HumanProxy, "named_proxy", client),
+        };
+    }
+    verdict(told.class, told.reason, told.client)
+}
+
+/// The three real prefetchers, and Apple's background sync.
+fn prefetcher(agent: &Agent) -> Option<(&'static str, &'static str)> {
     let text = agent.text.as_str();
     if text == "mozilla/5.0" {
         return Some(("apple_mpp", "Apple Mail"));
@@ -98,10 +132,9 @@ fn prefetcher(facts: &Facts, agent: &Agent) -> Option<(&'static str, &'static st
     if text.ends_with("edge/12.246 mozilla/5.0") || agent.has_phrase(&["gmail-content-sampling"]) {
         return Some(("gmail_prefetch", "Gmail"));
     }
-    if agent.has_word(&["dataaccessd"]) {
-        return Some(("apple_background", "Apple Mail"));
-    }
-    facts.prefetch.then_some(("says_prefetch", ""))
+    agent
+        .has_word(&["dataaccessd"])
+        .then_some(("apple_background", "Apple Mail"))
 }
 
 /// Image proxies of mail services: they fetch when somebody looks.
