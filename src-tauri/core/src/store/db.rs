@@ -6,6 +6,7 @@
 //! database cannot take it.
 
 mod problem;
+mod teller;
 mod writer;
 
 use super::spool::Spool;
@@ -230,7 +231,8 @@ impl Db {
         receiver.recv().unwrap_or_else(|_| Err(Error::Closed.into()))
     }
 
-    /// Queues `write` and returns; `done` is called on the writer's thread after the commit.
+    /// Queues `write` and returns; `done` is called after the commit, on a thread that may not
+    /// wait for another write.
     ///
     /// Waits while too many pieces of the class are queued already.
     pub fn submit<T, E>(

@@ -7,6 +7,7 @@ use super::refusal::Refusal;
 use crate::listener::body::MAX_BODY;
 use crate::listener::routes::{Route, route};
 use crate::listener::{Door, MAX_HEADER};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 
 /// Longest head, in bytes, request line included.
@@ -84,9 +85,9 @@ pub fn parse(
     door: &Door,
     is_ours: impl Fn(&str) -> bool,
 ) -> Result<Parsed, Refusal> {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut request = httparse::Request::new(&mut fields);
-    let length = match request.parse(bytes) {
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut request = httparse::Request::new(&mut []);
+    let length = match request.parse_with_uninit_headers(bytes, &mut fields) {
         Ok(httparse::Status::Complete(length)) if length <= MAX_HEAD => length,
         Ok(httparse::Status::Partial) if bytes.len() < MAX_HEAD => return Ok(Parsed::Partial),
         Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(Refusal::LargeHead),

@@ -1,6 +1,7 @@
 //! The writer's thread: the one connection that writes, and what it does when the disk does not.
 
 use super::problem::Problem;
+use super::teller::Teller;
 use super::{CLASSES, Durability, Kept, Piece, Ran, Run, Shared, configure};
 use crate::store::spool::{self, Spool};
 use crate::store::{Error, Result, counter};
@@ -37,6 +38,7 @@ pub(super) struct Writer {
     busy: u32,
     /// The file has to be looked through before it is written again.
     doubted: bool,
+    teller: Teller,
 }
 
 impl Writer {
@@ -59,6 +61,7 @@ impl Writer {
             rest_until: None,
             busy: 0,
             doubted: false,
+            teller: Teller::start(),
         };
         writer.note_spooled();
         writer
@@ -215,13 +218,14 @@ impl Writer {
         match outcome {
             Ok(replayed) => {
                 self.succeeded(replayed);
-                for (piece, ran) in taken {
+                let told = taken.into_iter().map(|(piece, ran)| {
                     let told = match ran {
                         Ran::Done => Ok(Kept::Committed),
                         Ran::Failed | Ran::Storage(_) => Err(Error::Panicked),
                     };
-                    tell(piece.done, told);
-                }
+                    (piece.done, told)
+                });
+                self.teller.tell(told.collect());
             }
             Err(problem) => {
                 tracing::error!(
@@ -397,18 +401,18 @@ impl Writer {
     }
 
     fn keep(&mut self, problem: &Problem, pieces: Vec<Taken>, transaction: u64) {
-        let (mut records, mut owners) = (Vec::new(), Vec::new());
+        let (mut records, mut owners, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for piece in pieces {
             match piece.record {
                 Some(record) => {
                     records.push(record());
                     owners.push(piece.done);
                 }
-                None => tell(piece.done, Err(problem.error())),
+                None => told.push((piece.done, Err(problem.error()))),
             }
         }
         if owners.is_empty() {
-            return;
+            return self.teller.tell(told);
         }
         // The number is used up: the records carry it, and no other transaction may.
         self.transaction = self.transaction.max(transaction);
@@ -419,9 +423,11 @@ impl Writer {
             None => Err(()),
         };
         self.note_spooled();
-        for done in owners {
-            tell(done, kept.map(|()| Kept::Spooled).map_err(|()| problem.error()));
-        }
+        told.extend(owners.into_iter().map(|done| {
+            let kept = kept.map(|()| Kept::Spooled).map_err(|()| problem.error());
+            (done, kept)
+        }));
+        self.teller.tell(told);
     }
 
     fn note_spooled(&self) {
@@ -542,11 +548,5 @@ fn apart(conn: &Connection, work: impl FnOnce() -> Ran) -> Ran {
     match (ended, ran) {
         (Ok(_), ran) | (Err(_), ran @ Ran::Storage(_)) => ran,
         (Err(error), _) => Ran::Storage(error.into()),
-    }
-}
-
-fn tell(done: super::Done, result: Result<Kept>) {
-    if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
-        tracing::error!("telling a writer of its commit panicked; the commit stands");
     }
 }
