@@ -38,6 +38,7 @@ impl Inner {
     /// Starts it on a free port of this computer. `alarm` is raised when it ends by itself.
     pub fn start(site: Arc<Site>, key: String, alarm: Alarm) -> std::io::Result<Self> {
         let socket = TcpListener::bind(("127.0.0.1", 0))?;
+        without_delay(&socket)?;
         let addr = socket.local_addr()?;
         let server = tiny_http::Server::from_listener(socket, None).map_err(std::io::Error::other)?;
         let server = Arc::new(server);
@@ -90,6 +91,17 @@ impl Inner {
     pub fn kill(&self) {
         self.server.unblock();
     }
+}
+
+/// Turns Nagle's algorithm off for the connections that `socket` accepts, which take the option from it.
+///
+/// tiny_http sets none of its own. With it, an answer waits until the one before it was confirmed, which the other
+/// side puts off for 40 ms in the hope of something to send.
+fn without_delay(socket: &TcpListener) -> std::io::Result<()> {
+    #[cfg(unix)]
+    rustix::net::sockopt::set_tcp_nodelay(socket, true)?;
+    let _ = socket;
+    Ok(())
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
