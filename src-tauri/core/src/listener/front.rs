@@ -160,7 +160,7 @@ pub fn listen(
 
 /// A request that the inner server answers at once.
 fn warming(key: &str) -> Vec<u8> {
-    format!("GET /warm HTTP/1.1\r\n{}: {key}\r\n\r\n", gate::head::inner::KEY).into_bytes()
+    format!("GET /warm HTTP/1.1\r\n{}: {key}\r\n\r\n", gate::head::GATE).into_bytes()
 }
 
 /// Returns where this computer reaches what is bound at `addr`.

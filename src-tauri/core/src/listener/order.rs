@@ -2,11 +2,11 @@
 //!
 //! Requests that a client sends without waiting must be answered in their order, and tiny_http makes the thread
 //! that writes a later answer wait for the earlier ones. So an answer is let through only when all before it on
-//! its connection have been: the one writing thread never waits for an answer that stands behind it.
+//! its connection have been: whoever lets some through writes them, and waits at most for a thread that writes
+//! already.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -22,8 +22,6 @@ struct State<A> {
     next: u64,
     /// By connection, in the order in which its requests came; `None` until the answer is ready.
     lines: HashMap<SocketAddr, VecDeque<(u64, Option<A>)>>,
-    /// To the writing thread; `None` once it is to end.
-    out: Option<Sender<A>>,
 }
 
 /// A request's place in the line of its connection.
@@ -34,21 +32,17 @@ pub(super) struct Place {
 }
 
 impl<A> Order<A> {
-    /// Returns an empty order, and the answers whose turn has come.
-    pub fn new() -> (Self, Receiver<A>) {
-        let (out, turn) = channel();
-        let state = State {
-            in_hand: 0,
-            closed: false,
-            next: 0,
-            lines: HashMap::new(),
-            out: Some(out),
-        };
-        let order = Self {
-            state: Mutex::new(state),
+    /// Returns an empty order.
+    pub fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                in_hand: 0,
+                closed: false,
+                next: 0,
+                lines: HashMap::new(),
+            }),
             changed: Condvar::new(),
-        };
-        (order, turn)
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<A>> {
@@ -73,19 +67,24 @@ impl<A> Order<A> {
         Place { peer, id }
     }
 
-    /// Notes that the answer of `place` is ready, and lets through what its line was waiting for.
-    pub fn ready(&self, place: Place, answer: A) {
+    /// Notes that the answer of `place` is ready, and returns what may be written now, in its order. The caller
+    /// writes it, and calls [`Self::written`] for each.
+    pub fn ready(&self, place: Place, answer: A) -> Vec<A> {
         let mut state = self.lock();
-        if let Some(slot) = state
-            .lines
-            .get_mut(&place.peer)
-            .and_then(|line| line.iter_mut().find(|(id, _)| *id == place.id))
-        {
+        let Some(line) = state.lines.get_mut(&place.peer) else {
+            return Vec::new();
+        };
+        if let Some(slot) = line.iter_mut().find(|(id, _)| *id == place.id) {
             slot.1 = Some(answer);
         }
-        let late = state.let_through(place.peer);
-        drop(state);
-        drop(late);
+        let mut turn = Vec::new();
+        while let Some((_, Some(_))) = line.front() {
+            turn.extend(line.pop_front().and_then(|(_, answer)| answer));
+        }
+        if line.is_empty() {
+            state.lines.remove(&place.peer);
+        }
+        turn
     }
 
     /// Says that an answer was written.
@@ -105,38 +104,12 @@ impl<A> Order<A> {
         self.lock().closed
     }
 
-    /// Waits until nothing is in hand, for `limit` at most, and then ends the writing thread; tells whether
-    /// everything was written.
-    pub fn finish(&self, limit: Duration) -> bool {
-        let (mut state, _) = self
+    /// Waits until nothing is in hand, for `limit` at most.
+    pub fn finish(&self, limit: Duration) {
+        let waited = self
             .changed
-            .wait_timeout_while(self.lock(), limit, |state| state.in_hand > 0)
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        state.out = None;
-        state.in_hand == 0
-    }
-}
-
-impl<A> State<A> {
-    /// Hands over the answers at the head of a line, under the lock, so that no two threads mix up their order.
-    /// Returns those that come after the end.
-    fn let_through(&mut self, peer: SocketAddr) -> Vec<A> {
-        let mut late = Vec::new();
-        if let Some(line) = self.lines.get_mut(&peer) {
-            while line.front().is_some_and(|(_, answer)| answer.is_some()) {
-                let Some((_, Some(answer))) = line.pop_front() else {
-                    break;
-                };
-                match &self.out {
-                    Some(out) => late.extend(out.send(answer).err().map(|unsent| unsent.0)),
-                    None => late.push(answer),
-                }
-            }
-            if line.is_empty() {
-                self.lines.remove(&peer);
-            }
-        }
-        late
+            .wait_timeout_while(self.lock(), limit, |state| state.in_hand > 0);
+        drop(waited.unwrap_or_else(|poisoned| poisoned.into_inner()));
     }
 }
 
@@ -144,36 +117,25 @@ impl<A> State<A> {
 mod tests {
     use super::*;
 
-    fn turn(receiver: &Receiver<&'static str>) -> Vec<&'static str> {
-        receiver.try_iter().collect()
-    }
-
     #[test]
     fn an_answer_waits_for_those_before_it_on_its_connection_only() {
-        let (order, out) = Order::new();
+        let order = Order::new();
         let (one, two) = (
             SocketAddr::from(([127, 0, 0, 1], 1)),
             SocketAddr::from(([127, 0, 0, 1], 2)),
         );
         let (a, b, c) = (order.enter(one), order.enter(one), order.enter(one));
         let other = order.enter(two);
-        order.ready(b, "b");
-        assert!(turn(&out).is_empty(), "a comes first");
-        order.ready(other, "other");
-        assert_eq!(turn(&out), ["other"], "another connection does not wait");
-        order.ready(c, "c");
-        order.ready(a, "a");
-        assert_eq!(turn(&out), ["a", "b", "c"]);
-    }
-
-    #[test]
-    fn the_end_comes_after_the_last_answer() {
-        let (order, out) = Order::new();
-        let place = order.enter(SocketAddr::from(([127, 0, 0, 1], 1)));
-        order.ready(place, "a");
-        assert_eq!(turn(&out), ["a"]);
-        order.written();
-        assert!(order.finish(Duration::ZERO));
-        assert!(out.recv().is_err(), "the writing thread ends");
+        assert!(order.ready(b, "b").is_empty(), "a comes first");
+        assert_eq!(
+            order.ready(other, "other"),
+            ["other"],
+            "another connection does not wait"
+        );
+        assert!(order.ready(c, "c").is_empty());
+        assert_eq!(order.ready(a, "a"), ["a", "b", "c"]);
+        (0..4).for_each(|_| order.written());
+        order.finish(Duration::ZERO);
+        assert_eq!(order.lock().in_hand, 0);
     }
 }

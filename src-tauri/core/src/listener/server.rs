@@ -1,12 +1,12 @@
 //! tiny_http on loopback: the only file that names it.
 //!
 //! It answers the gate of this process and nobody else: a request without the gate's key gets 403. One thread
-//! takes requests, reads what they ask and hands it to the ports of [`Site`]; the other writes answers whose
-//! turn has come (`order`). What comes in is canonical: bounded, in ASCII, with its whole body behind it.
+//! takes requests, reads what they ask and hands it to the ports of [`Site`]; whoever answers writes what has its
+//! turn (`order`). What comes in is canonical: bounded, in ASCII, with its whole body behind it.
 
 use super::body::{self, MAX_BODY, Posted};
 use super::gate::Alarm;
-use super::gate::head::{Asker, inner};
+use super::gate::head::{Asker, GATE};
 use super::order::{Order, Place};
 use super::pages::Page;
 use super::reply::Reply;
@@ -16,7 +16,6 @@ use std::io::{Cursor, Read};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -31,7 +30,6 @@ pub(super) struct Inner {
     server: Arc<tiny_http::Server>,
     order: Arc<Order<Answer>>,
     receiver: Option<JoinHandle<()>>,
-    writer: Option<JoinHandle<()>>,
 }
 
 impl Inner {
@@ -42,12 +40,7 @@ impl Inner {
         let addr = socket.local_addr()?;
         let server = tiny_http::Server::from_listener(socket, None).map_err(std::io::Error::other)?;
         let server = Arc::new(server);
-        let (order, ready) = Order::new();
-        let order = Arc::new(order);
-        let writer = spawn("casement-answer", {
-            let order = order.clone();
-            move || write(&ready, &order)
-        })?;
+        let order = Arc::new(Order::new());
         let desk = Desk {
             site,
             key,
@@ -62,7 +55,6 @@ impl Inner {
             server,
             order,
             receiver: Some(receiver),
-            writer: Some(writer),
         })
     }
 
@@ -79,11 +71,7 @@ impl Inner {
             // Its panics are caught where they happen.
             let _ = receiver.join();
         }
-        if self.order.finish(STOP_WAIT)
-            && let Some(writer) = self.writer.take()
-        {
-            let _ = writer.join();
-        }
+        self.order.finish(STOP_WAIT);
     }
 
     /// Ends it as one of its own failures would: it takes nothing more and says nothing.
@@ -129,7 +117,10 @@ impl Pending {
 
     fn send(&mut self, reply: Reply) {
         if let Some(request) = self.request.take() {
-            self.order.ready(self.place, Answer { request, reply });
+            for answer in self.order.ready(self.place, Answer { request, reply }) {
+                write(answer);
+                self.order.written();
+            }
         }
     }
 }
@@ -141,15 +132,12 @@ impl Drop for Pending {
     }
 }
 
-fn write(ready: &Receiver<Answer>, order: &Order<Answer>) {
-    while let Ok(Answer { request, reply }) = ready.recv() {
-        let done = catch_unwind(AssertUnwindSafe(|| request.respond(into_response(reply))));
-        match done {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "an answer could not be written"),
-            Err(_) => tracing::error!("writing an answer panicked"),
-        }
-        order.written();
+fn write(Answer { request, reply }: Answer) {
+    let done = catch_unwind(AssertUnwindSafe(|| request.respond(into_response(reply))));
+    match done {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "an answer could not be written"),
+        Err(_) => tracing::error!("writing an answer panicked"),
     }
 }
 
@@ -203,7 +191,9 @@ impl Desk {
     fn handle(&self, mut request: tiny_http::Request) {
         let asked = route(request.method().as_str(), request.url());
         // Other users of this computer can reach the port. Hashes are compared in constant time.
-        let key = value(&request, inner::KEY).unwrap_or_default();
+        let said = value(&request, GATE).unwrap_or_default();
+        let (key, asker) = said.split_once(' ').unwrap_or((said, ""));
+        let asker = asker.parse().ok();
         let is_gate = blake3::hash(key.as_bytes()) == blake3::hash(self.key.as_bytes());
         let mut body = Vec::new();
         if is_gate && request.body_length().is_some_and(|length| length <= MAX_BODY) {
@@ -226,25 +216,23 @@ impl Desk {
         }
         match asked {
             Route::Act(_) | Route::Erase(_) => self.act(pending, asked, &body),
-            _ => self.read(pending, asked),
+            _ => self.read(pending, asked, asker),
         }
     }
 
     /// Answers what has no body.
-    fn read(&self, pending: Pending, asked: Route) {
+    fn read(&self, pending: Pending, asked: Route, asker: Option<Asker>) {
         match asked {
             Route::Pixel(token, method) => {
                 let Some(request) = &pending.request else {
                     return;
                 };
                 // The gate always says who asks. A word that cannot be read leaves the source open, and no more.
-                let asker = value(request, inner::ASKER)
-                    .and_then(|text| text.parse().ok())
-                    .unwrap_or(Asker {
-                        direct: false,
-                        head_only: method == super::Method::Head,
-                        source: None,
-                    });
+                let asker = asker.unwrap_or(Asker {
+                    direct: false,
+                    head_only: method == super::Method::Head,
+                    source: None,
+                });
                 let hit = Hit {
                     token,
                     method: if asker.head_only {

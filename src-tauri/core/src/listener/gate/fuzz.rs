@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a law that is broken is told by a panic")]
 
 use super::connection::{body, ends_in};
-use super::head::{Asker, Body, Head, MAX_HEAD, Parsed, dechunk, inner, parse};
+use super::head::{Asker, Body, GATE, Head, MAX_HEAD, Parsed, dechunk, parse};
 use super::lanes::read_answer;
 use super::refusal::Refusal;
 use crate::listener::body::MAX_BODY;
@@ -123,17 +123,13 @@ fn canonical(head: &Head, door: &Door, sent: &[u8], method: &str) {
             .collect()
     };
     let only = |is: bool, value: String| if is { vec![value] } else { Vec::new() };
-    assert_eq!(named(inner::KEY), [KEY], "the gate's word, once");
     let asker = Asker {
         direct: *door == Door::Direct,
         head_only: head.head_only,
         source: head.source,
     };
-    let said: Vec<Asker> = named(inner::ASKER)
-        .iter()
-        .map(|text| text.parse().unwrap())
-        .collect();
-    assert_eq!(said, [asker], "who asks, once, and readable");
+    assert_eq!(named(GATE), [format!("{KEY} {asker}")], "the gate's word, once");
+    assert_eq!(asker.to_string().parse(), Ok(asker));
     assert_eq!(
         named("Content-Length"),
         only(!sent.is_empty(), sent.len().to_string())

@@ -300,13 +300,9 @@ fn printable(value: &[u8]) -> String {
         .collect()
 }
 
-/// The internal names of what only the gate may say.
-pub mod inner {
-    /// Proves that a request comes from the gate of this process.
-    pub const KEY: &str = "X-Key";
-    /// Who asks, and how: see [`Asker`](super::Asker).
-    pub const ASKER: &str = "X-Asker";
-}
+/// The field in which the gate says to the inner server what nobody else may: its key, which proves that it is the
+/// gate of this process, and the [`Asker`].
+pub const GATE: &str = "X-Gate";
 
 /// Who asks, and how, as the gate knows it. Its text form is one field, for each costs tiny_http some allocations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -364,13 +360,12 @@ impl Head {
             "GET"
         };
         line(&mut out, &[method, " ", &self.path, " HTTP/1.1"]);
-        line(&mut out, &[inner::KEY, ": ", key]);
         let asker = Asker {
             direct: *door == Door::Direct,
             head_only: self.head_only,
             source: self.source,
         };
-        line(&mut out, &[inner::ASKER, ": ", &asker.to_string()]);
+        line(&mut out, &[GATE, ": ", key, " ", &asker.to_string()]);
         for (name, value) in &self.fields {
             line(&mut out, &[name, ": ", value]);
         }

@@ -250,7 +250,7 @@ fn a_header_is_believed_at_the_proxys_door_only() {
 #[test]
 fn what_goes_on_is_ascii_and_says_nothing_that_the_client_made_up() {
     let text = format!(
-        "POST {}?x=1 HTTP/1.1\r\nHost: evil\r\nX-Key: mine\r\nX-Asker: pg 1.2.3.4\r\n\
+        "POST {}?x=1 HTTP/1.1\r\nHost: evil\r\nX-Gate: mine pg 1.2.3.4\r\n\
          User-Agent: Bl\u{fc}te\tNine {}\r\nDNT: 1\r\nCookie: a=b\r\nContent-Type: text/plain\r\n\
          Content-Length: 3\r\n\r\nabc",
         page(),
@@ -263,7 +263,7 @@ fn what_goes_on_is_ascii_and_says_nothing_that_the_client_made_up() {
     let canonical = String::from_utf8(canonical).unwrap();
     assert!(canonical.is_ascii());
     let wanted = format!(
-        "POST {} HTTP/1.1\r\nX-Key: secret\r\nX-Asker: dg 203.0.113.9\r\nUser-Agent: Bl?te Nine ",
+        "POST {} HTTP/1.1\r\nX-Gate: secret dg 203.0.113.9\r\nUser-Agent: Bl?te Nine ",
         page()
     );
     assert!(canonical.starts_with(&wanted), "{canonical}");
