@@ -1,12 +1,9 @@
-//! `counter`: what the listener counts without knowing of whom. Every request writes one, so that all of them
-//! wait for the same commit.
+//! `counter`: what the listener counts without knowing of whom, and the writer's own numbers.
 
 use super::{Conn, Result, instant};
 use crate::clock::{Instant, to_millis};
 use rusqlite::OptionalExtension;
 
-/// Requests for pixels.
-pub const REQUESTS: &str = "requests";
 /// Requests for preference pages, and what was posted there.
 pub const PAGES: &str = "pages";
 /// Pixels and pages of tokens that belong to nothing.

@@ -1,8 +1,8 @@
 //! Writes a hit, inside the transaction that it is given: what does the token belong to, may it be recorded,
 //! what kind of fetch was it, and then a row or a count.
 //!
-//! Always writes at least one counter, so that every request waits for a commit, whatever its token: an answer
-//! that came sooner for unknown ones would tell them apart.
+//! Every request waits for a commit, whatever its token: an answer that came sooner for unknown ones would tell
+//! them apart. The writer sees to that: it numbers every transaction in the database.
 
 use super::classify::{self, Facts, Verdict};
 use super::judge;
@@ -103,7 +103,6 @@ pub enum Recorded {
 
 /// Records `arrival`.
 pub fn record(conn: &Conn, arrival: &Arrival) -> Result<Recorded> {
-    counter::add(conn, counter::REQUESTS)?;
     let found = hit::find(conn, &arrival.token)?;
     let position = found.target.window().map(|window| window.position(arrival.at));
     let request = RequestFacts {
