@@ -1,6 +1,6 @@
 //! `hit`: requests for personal pixels that may be kept, and what their tokens belong to.
 
-use super::{Conn, Result, instant, test_token, word};
+use super::{Conn, Result, activity, instant, test_token, word};
 use crate::clock::{Instant, from_millis, to_millis};
 use crate::domain::message::MessageState;
 use crate::domain::open::{HitClass, Signal};
@@ -28,8 +28,6 @@ pub struct FoundMessage {
     pub id: MessageId,
     /// The person; `None` once erased.
     pub contact: Option<ContactId>,
-    /// Their name, or their address where they have none; empty once erased.
-    pub name: String,
     /// Where it is.
     pub state: MessageState,
     /// When the sender's server took it.
@@ -79,10 +77,9 @@ pub fn find(conn: &Conn, token: &Token) -> Result<Found> {
     })
 }
 
-const FIND_MESSAGE: &str =
-    "SELECT m.id, m.campaign_id, m.contact_id, m.email, m.state, m.tracking, m.opted_out_at,
+const FIND_MESSAGE: &str = "SELECT m.id, m.campaign_id, m.contact_id, m.state, m.tracking, m.opted_out_at,
            m.accepted_at, m.handing_over_at, m.signal, m.hits, m.machine_hits, m.first_open_at,
-           c.opens_from, c.opens_until, p.consent, p.first_name, p.last_name,
+           c.opens_from, c.opens_until, p.consent,
            a.from_address IS NOT NULL AND lower(a.from_address) = lower(m.email) AS to_sender
     FROM message AS m
     JOIN campaign AS c ON c.id = m.campaign_id
@@ -92,13 +89,6 @@ const FIND_MESSAGE: &str =
 
 fn message_row(row: &Row<'_>) -> rusqlite::Result<Found> {
     let contact: Option<i64> = row.get("contact_id")?;
-    let first: Option<String> = row.get("first_name")?;
-    let last: Option<String> = row.get("last_name")?;
-    let name = format!("{} {}", first.unwrap_or_default(), last.unwrap_or_default());
-    let name = match name.trim() {
-        "" => row.get("email")?,
-        name => name.to_owned(),
-    };
     Ok(Found {
         target: Target::Message(MessageFacts {
             tracking: word(row, "tracking")?,
@@ -114,7 +104,6 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<Found> {
         message: Some(FoundMessage {
             id: MessageId(row.get("id")?),
             contact: contact.map(ContactId),
-            name,
             state: word(row, "state")?,
             accepted_at: instant(row, "accepted_at")?,
             handing_over_at: instant(row, "handing_over_at")?,
@@ -141,6 +130,8 @@ fn window(row: &Row<'_>) -> rusqlite::Result<Option<Window>> {
 /// A hit to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHit {
+    /// The message's campaign.
+    pub campaign: CampaignId,
     /// Whose pixel it was.
     pub message: MessageId,
     /// When it came.
@@ -163,13 +154,17 @@ pub struct NewHit {
     pub new_look: bool,
 }
 
-/// Stores a hit.
+/// Stores a hit. One that begins a new look stands in the feed from then on.
 pub fn insert(conn: &Conn, hit: &NewHit) -> Result<HitId> {
+    let id = activity::next_id(conn)?;
     conn.prepare_cached(
-        "INSERT INTO hit (message_id, at, class, reason, rule_version, client, user_agent, network, client_hash, new_look)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO hit (id, campaign_id, message_id, at, class, reason, rule_version, client, user_agent, network,
+           client_hash, new_look)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute((
+        id,
+        hit.campaign.0,
         hit.message.0,
         to_millis(hit.at),
         hit.class.as_str(),
@@ -181,7 +176,7 @@ pub fn insert(conn: &Conn, hit: &NewHit) -> Result<HitId> {
         hit.client_hash,
         hit.new_look,
     ))?;
-    Ok(HitId(conn.last_insert_rowid()))
+    Ok(HitId(id))
 }
 
 /// Returns when the client's last stored hit on this message came.
