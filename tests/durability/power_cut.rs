@@ -30,6 +30,8 @@ use std::time::Duration;
 
 /// How often the power is cut.
 const CUTS: usize = 400;
+/// So many that what they do fills SQLite's log, at nine or ten of its 8,000 pages for each of them.
+const PEOPLE: usize = 1000;
 /// Every so many, the program itself opens what is left.
 const OPENED: usize = 50;
 /// What a database says of its readers.
@@ -60,8 +62,8 @@ impl Log {
         static LOG: OnceLock<Option<Log>> = OnceLock::new();
         let log = LOG.get_or_init(|| {
             is_possible(test).then(|| {
-                Log::write(450, |readers, _, entrance| {
-                    for thread in readers.act(3, entrance, 450) {
+                Log::write(PEOPLE, |readers, _, entrance| {
+                    for thread in readers.act(3, entrance, PEOPLE) {
                         thread.join().expect("a reader does not panic");
                     }
                 })

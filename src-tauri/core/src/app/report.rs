@@ -241,8 +241,8 @@ mod tests {
                        id <= 90, id <= 60, id BETWEEN 61 AND 90, iif(id <= 60, {now} + id * 60000, NULL), {now},
                        randomblob(16), randomblob(16)
                      FROM contact;
-                     INSERT INTO hit (message_id, at, class, reason, rule_version, client_hash, new_look)
-                     SELECT id, {now} + contact_id * 60000, iif(contact_id <= 60, 'human_direct', 'machine_prefetch'),
+                     INSERT INTO hit (campaign_id, message_id, at, class, reason, rule_version, client_hash, new_look)
+                     SELECT campaign_id, id, {now} + contact_id * 60000, iif(contact_id <= 60, 'human_direct', 'machine_prefetch'),
                        iif(contact_id <= 60, 'browser', 'apple_mpp'), 1, x'01', 1
                      FROM message WHERE contact_id <= 90;
                      INSERT INTO hourly SELECT 1, at / {hour} * {hour}, class, count(*) FROM hit GROUP BY 2, 3;

@@ -46,6 +46,15 @@ const LEDGER: &[(&str, &str)] = &[
         "copies of what is held do not say when they were mailed",
     ),
     (
+        "SELECT count(*) FROM activity CROSS JOIN hit ON hit.id = activity.id",
+        "lines of the feed have the number of a hit",
+    ),
+    (
+        "SELECT count(*) FROM hit JOIN message ON message.id = hit.message_id
+         WHERE hit.campaign_id <> message.campaign_id",
+        "hits stand under another campaign than their message",
+    ),
+    (
         "SELECT count(*) FROM erase_link WHERE erased_at IS NOT NULL AND request_id IS NOT NULL",
         "links of erased people still lead to them",
     ),
@@ -83,4 +92,32 @@ pub fn check(conn: &Conn) -> Result<(Vec<String>, Vec<String>)> {
     breaches.extend(super::report::invariants(conn)?);
     checked.push("the rollups of every message and hour".into());
     Ok((checked, breaches))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::testing;
+
+    #[test]
+    fn a_feed_that_would_be_read_wrongly_is_a_breach() {
+        let conn = testing::memory();
+        conn.execute_batch(
+            "INSERT INTO campaign (id, name, document, created_at, updated_at)
+             VALUES (1, 'Spring', '{}', 0, 0), (2, 'Summer', '{}', 0, 0);
+             INSERT INTO message (id, campaign_id, email, address_hash, tracking, preference_token)
+             VALUES (1, 1, 'ana@example.org', x'01', 'personal', x'01');
+             INSERT INTO hit (id, campaign_id, message_id, at, class, reason, rule_version, client_hash, new_look)
+             VALUES (7, 2, 1, 20, 'bot', 'named', 1, x'01', 0);
+             INSERT INTO activity (id, at, kind, text) VALUES (7, 20, 'reach', 'new address');",
+        )
+        .unwrap();
+        let (_, breaches) = check(&conn).unwrap();
+        for words in [
+            "1 lines of the feed have the number of a hit.",
+            "1 hits stand under another campaign than their message.",
+        ] {
+            assert!(breaches.iter().any(|breach| breach == words), "{breaches:?}");
+        }
+    }
 }

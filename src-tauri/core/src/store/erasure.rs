@@ -189,11 +189,13 @@ fn take_out_of_hourly(conn: &Conn, id: ContactId) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::ActivityList;
     use crate::clock::from_millis;
     use crate::domain::consent::{ConsentState, ConsentWord};
     use crate::domain::contact::Person;
     use crate::domain::message::NotTrackedReason;
     use crate::ids::CampaignId;
+    use crate::store::activity;
     use crate::store::contact::Adding;
     use crate::store::db::testing;
     use crate::store::report;
@@ -228,14 +230,14 @@ mod tests {
                      'human', 7200000, 1, 2, 6),
                     (2, 3, 1, 'ana@example.org', x'01', 'queued', 'personal', x'ab', x'a2', '', 'no_signal', NULL, 0, 0, NULL),
                     (3, 1, 2, 'bo@example.org', x'02', 'accepted', 'personal', x'ac', x'a3', '', 'human', 7200001, 1, 1, 6);
-             INSERT INTO hit (message_id, at, class, reason, rule_version, user_agent, client_hash, new_look)
-             VALUES (1, 7200000, 'human_direct', 'browser', 1, 'Firefox', x'01', 1),
-                    (1, 7200500, 'human_direct', 'browser', 1, 'Firefox', x'01', 0),
-                    (3, 7200001, 'human_direct', 'browser', 1, 'Firefox', x'02', 1);
+             INSERT INTO hit (campaign_id, message_id, at, class, reason, rule_version, user_agent, client_hash, new_look)
+             VALUES (1, 1, 7200000, 'human_direct', 'browser', 1, 'Firefox', x'01', 1),
+                    (1, 1, 7200500, 'human_direct', 'browser', 1, 'Firefox', x'01', 0),
+                    (1, 3, 7200001, 'human_direct', 'browser', 1, 'Firefox', x'02', 1);
              INSERT INTO hourly VALUES (1, 7200000, 'human_direct', 2), (1, 7200000, 'first_open', 2);
              INSERT INTO message_event (message_id, at, kind, reply) VALUES (1, 6, 'accepted', '250 <ana@example.org> ok');
-             INSERT INTO activity (at, kind, text, message_id, contact_id)
-             VALUES (7, 'look', 'ana@example.org looked', 1, 1), (8, 'look', 'ana@example.org looked', 1, NULL);
+             INSERT INTO activity (id, at, kind, text, message_id, contact_id)
+             VALUES (4, 7, 'contacts', 'ana@example.org asked', 1, 1), (5, 8, 'opted_out', 'ana@example.org left', 1, NULL);
              INSERT INTO outbox_mail (at, to_address, subject, path, message_id, test)
              VALUES (1, 'ana@example.org', 's', 'outbox/1.eml', 1, 0), (2, 'ANA@example.org', 's', 'outbox/t.eml', NULL, 1),
                     (3, 'bo@example.org', 's', 'outbox/3.eml', 3, 0);
@@ -296,6 +298,17 @@ mod tests {
             0
         );
         assert_eq!(count("SELECT count(*) FROM activity"), 0);
+        let all = ActivityList {
+            before: None,
+            campaign: None,
+            limit: 0,
+        };
+        let feed = activity::page(&conn, &all).unwrap();
+        assert_eq!(
+            feed.iter().map(|row| row.id).collect::<Vec<_>>(),
+            [3],
+            "another's look"
+        );
         assert_eq!(
             count("SELECT count(*) FROM outbox_mail"),
             1,
@@ -358,6 +371,7 @@ mod tests {
             document["messages"][0]["requests"][0]["at"],
             "1970-01-01T02:00:00Z"
         );
+        assert_eq!(document["activity"].as_array().unwrap().len(), 2);
         assert_eq!(document["requests_for_a_copy"][0]["state"], "sent");
         assert_eq!(
             document["contact"]["suppressed"],

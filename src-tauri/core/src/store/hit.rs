@@ -1,6 +1,6 @@
 //! `hit`: requests for personal pixels that may be kept, and what their tokens belong to.
 
-use super::{Conn, Result, instant, test_token, word};
+use super::{Conn, Result, activity, instant, test_token, word};
 use crate::clock::{Instant, from_millis, to_millis};
 use crate::domain::message::MessageState;
 use crate::domain::open::{HitClass, Signal};
@@ -28,8 +28,6 @@ pub struct FoundMessage {
     pub id: MessageId,
     /// The person; `None` once erased.
     pub contact: Option<ContactId>,
-    /// Their name, or their address where they have none; empty once erased.
-    pub name: String,
     /// Where it is.
     pub state: MessageState,
     /// When the sender's server took it.
@@ -81,10 +79,9 @@ pub fn find(conn: &Conn, token: &Token) -> Result<Found> {
     })
 }
 
-const FIND_MESSAGE: &str =
-    "SELECT m.id, m.campaign_id, m.contact_id, m.email, m.state, m.tracking, m.opted_out_at,
+const FIND_MESSAGE: &str = "SELECT m.id, m.campaign_id, m.contact_id, m.state, m.tracking, m.opted_out_at,
            m.accepted_at, m.handing_over_at, m.signal, m.hits, m.machine_hits, m.first_open_at,
-           c.opens_from, c.opens_until, p.consent, p.first_name, p.last_name,
+           c.opens_from, c.opens_until, p.consent,
            a.from_address IS NOT NULL AND lower(a.from_address) = lower(m.email) AS to_sender
     FROM message AS m
     JOIN campaign AS c ON c.id = m.campaign_id
@@ -92,40 +89,30 @@ const FIND_MESSAGE: &str =
     LEFT JOIN account AS a ON a.id = c.account_id
     WHERE m.pixel_token = ?1";
 
-/// The columns of [`FIND_MESSAGE`] by number: looked for by name, nineteen of them cost more than the query.
+/// The columns of [`FIND_MESSAGE`] by number: looked for by name, sixteen of them cost more than the query.
 mod column {
     pub const ID: usize = 0;
     pub const CAMPAIGN_ID: usize = 1;
     pub const CONTACT_ID: usize = 2;
-    pub const EMAIL: usize = 3;
-    pub const STATE: usize = 4;
-    pub const TRACKING: usize = 5;
-    pub const OPTED_OUT_AT: usize = 6;
-    pub const ACCEPTED_AT: usize = 7;
-    pub const HANDING_OVER_AT: usize = 8;
-    pub const SIGNAL: usize = 9;
-    pub const HITS: usize = 10;
-    pub const MACHINE_HITS: usize = 11;
-    pub const FIRST_OPEN_AT: usize = 12;
-    pub const OPENS_FROM: usize = 13;
-    pub const OPENS_UNTIL: usize = 14;
-    pub const CONSENT: usize = 15;
-    pub const FIRST_NAME: usize = 16;
-    pub const LAST_NAME: usize = 17;
-    pub const TO_SENDER: usize = 18;
+    pub const STATE: usize = 3;
+    pub const TRACKING: usize = 4;
+    pub const OPTED_OUT_AT: usize = 5;
+    pub const ACCEPTED_AT: usize = 6;
+    pub const HANDING_OVER_AT: usize = 7;
+    pub const SIGNAL: usize = 8;
+    pub const HITS: usize = 9;
+    pub const MACHINE_HITS: usize = 10;
+    pub const FIRST_OPEN_AT: usize = 11;
+    pub const OPENS_FROM: usize = 12;
+    pub const OPENS_UNTIL: usize = 13;
+    pub const CONSENT: usize = 14;
+    pub const TO_SENDER: usize = 15;
 }
 
 fn message_row(row: &Row<'_>) -> rusqlite::Result<Found> {
     use column::*;
 
     let contact: Option<i64> = row.get(CONTACT_ID)?;
-    let first: Option<String> = row.get(FIRST_NAME)?;
-    let last: Option<String> = row.get(LAST_NAME)?;
-    let name = format!("{} {}", first.unwrap_or_default(), last.unwrap_or_default());
-    let name = match name.trim() {
-        "" => row.get(EMAIL)?,
-        name => name.to_owned(),
-    };
     Ok(Found {
         target: Target::Message(MessageFacts {
             tracking: word(row, TRACKING)?,
@@ -141,7 +128,6 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<Found> {
         message: Some(FoundMessage {
             id: MessageId(row.get(ID)?),
             contact: contact.map(ContactId),
-            name,
             state: word(row, STATE)?,
             accepted_at: instant(row, ACCEPTED_AT)?,
             handing_over_at: instant(row, HANDING_OVER_AT)?,
@@ -166,6 +152,8 @@ fn window(row: &Row<'_>, from: usize, until: usize) -> rusqlite::Result<Option<W
 /// A hit to be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHit {
+    /// The message's campaign.
+    pub campaign: CampaignId,
     /// Whose pixel it was.
     pub message: MessageId,
     /// When it came.
@@ -188,13 +176,17 @@ pub struct NewHit {
     pub new_look: bool,
 }
 
-/// Stores a hit.
+/// Stores a hit. One that begins a new look stands in the feed from then on.
 pub fn insert(conn: &Conn, hit: &NewHit) -> Result<HitId> {
+    let id = activity::next_id(conn)?;
     conn.prepare_cached(
-        "INSERT INTO hit (message_id, at, class, reason, rule_version, client, user_agent, network, client_hash, new_look)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO hit (id, campaign_id, message_id, at, class, reason, rule_version, client, user_agent, network,
+           client_hash, new_look)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?
     .execute((
+        id,
+        hit.campaign.0,
         hit.message.0,
         to_millis(hit.at),
         hit.class.as_str(),
@@ -206,7 +198,7 @@ pub fn insert(conn: &Conn, hit: &NewHit) -> Result<HitId> {
         hit.client_hash,
         hit.new_look,
     ))?;
-    Ok(HitId(conn.last_insert_rowid()))
+    Ok(HitId(id))
 }
 
 /// Returns when the client's last stored hit on this message came.

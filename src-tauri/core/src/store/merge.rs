@@ -77,7 +77,7 @@ const TABLES: &[Table] = &[
     Table {
         name: "hit",
         id: Some("id"),
-        links: &[("message_id", "message")],
+        links: &[("campaign_id", "campaign"), ("message_id", "message")],
         only: "1",
     },
     Table {
@@ -151,18 +151,9 @@ pub fn snapshot(conn: &Conn) -> Result<Snapshot> {
 ///
 /// Fails as a whole where a name or an address is taken.
 pub fn merge(conn: &Conn, snapshot: &Snapshot) -> Result<BTreeMap<i64, i64>> {
-    let mut offsets: BTreeMap<&str, i64> = BTreeMap::new();
+    let offsets = offsets(conn)?;
     let mut campaigns = BTreeMap::new();
     for (table, rows) in TABLES.iter().zip(&snapshot.0) {
-        if let Some(id) = table.id {
-            // sqlite_sequence too: an id that was used once must not come back for something else.
-            let sql = format!(
-                "SELECT max(coalesce((SELECT max({id}) FROM {name}), 0),
-                            coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{name}'), 0))",
-                name = table.name
-            );
-            offsets.insert(table.name, conn.query_row(&sql, [], |row| row.get(0))?);
-        }
         let marks: Vec<String> = (1..=rows.columns.len()).map(|n| format!("?{n}")).collect();
         let sql = format!(
             "INSERT INTO {} ({}) VALUES ({})",
@@ -195,6 +186,26 @@ pub fn merge(conn: &Conn, snapshot: &Snapshot) -> Result<BTreeMap<i64, i64>> {
     }
     relink_audiences(conn, &campaigns, offsets["list"])?;
     Ok(campaigns)
+}
+
+/// Returns by table how far the ids of copied rows are moved: beyond all that were ever used here.
+fn offsets(conn: &Conn) -> Result<BTreeMap<&'static str, i64>> {
+    let mut offsets = BTreeMap::<_, i64>::new();
+    for table in TABLES {
+        if let Some(id) = table.id {
+            // sqlite_sequence too: an id that was used once must not come back for something else.
+            let sql = format!(
+                "SELECT max(coalesce((SELECT max({id}) FROM {name}), 0),
+                            coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{name}'), 0))",
+                name = table.name
+            );
+            offsets.insert(table.name, conn.query_row(&sql, [], |row| row.get(0))?);
+        }
+    }
+    // The feed goes through both by id: they are moved as one sequence, or they would lose their common order.
+    let feed = offsets["hit"].max(offsets["activity"]);
+    offsets.extend([("hit", feed), ("activity", feed)]);
+    Ok(offsets)
 }
 
 /// An audience names its lists inside a JSON document, where no column could be moved.
@@ -253,4 +264,58 @@ pub fn remove_sample(conn: &Conn) -> Result<Vec<String>> {
          DELETE FROM uptime WHERE sample;",
     )?;
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::ActivityList;
+    use crate::store::db::testing;
+    use crate::store::{activity, check};
+
+    /// A campaign with a launch, two looks and an opt-out, in this order; `first` is the first one's id.
+    fn workspace(name: &str, first: i64) -> Conn {
+        let conn = testing::memory();
+        conn.execute_batch(&format!(
+            "INSERT INTO campaign (id, name, document, created_at, updated_at, state, opens_from, opens_until)
+             VALUES (1, '{name}', '{{}}', 0, 0, 'running', 5, 99);
+             INSERT INTO message (id, campaign_id, email, address_hash, state, tracking, pixel_token, preference_token,
+               accepted_at, signal, first_open_at, looks, hits)
+             VALUES (1, 1, '{name}@example.org', x'01', 'accepted', 'personal', randomblob(16), randomblob(16), 10,
+               'human', 20, 2, 2);
+             INSERT INTO activity (id, at, kind, text, campaign_id) VALUES ({first}, 10, 'campaign', 'launched', 1);
+             INSERT INTO hit (id, campaign_id, message_id, at, class, reason, rule_version, client_hash, new_look)
+             VALUES ({first} + 1, 1, 1, 20, 'human_direct', 'browser', 1, x'01', 1),
+                    ({first} + 3, 1, 1, 40, 'human_direct', 'browser', 1, x'02', 1);
+             INSERT INTO activity (id, at, kind, text, campaign_id, message_id)
+             VALUES ({first} + 2, 30, 'opted_out', 'left', 1, 1);
+             INSERT INTO hourly VALUES (1, 0, 'human_direct', 2), (1, 0, 'first_open', 1);"
+        ))
+        .unwrap();
+        conn
+    }
+
+    #[test]
+    fn a_copied_feed_keeps_its_order_and_takes_nobodys_number() {
+        let own = workspace("own", 1);
+        let snapshot = snapshot(&workspace("copied", 3)).unwrap();
+        merge(&own, &snapshot).unwrap();
+        let asking = |campaign| ActivityList {
+            before: None,
+            campaign,
+            limit: 0,
+        };
+        let feed = activity::page(&own, &asking(None)).unwrap();
+        let ids: Vec<_> = feed.iter().map(|row| row.id).collect();
+        assert_eq!(
+            ids,
+            [10, 9, 8, 7, 4, 3, 2, 1],
+            "of both workspaces and both tables"
+        );
+        let copied = activity::page(&own, &asking(feed[0].campaign)).unwrap();
+        let times: Vec<_> = copied.iter().map(|row| row.at.timestamp_millis()).collect();
+        assert_eq!(times, [40, 30, 20, 10]);
+        assert_eq!(check::check(&own).unwrap().1, [""; 0]);
+        assert_eq!(activity::next_id(&own).unwrap(), 11);
+    }
 }

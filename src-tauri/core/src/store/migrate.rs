@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0001_init.sql"),
     include_str!("migrations/0002_data_request.sql"),
     include_str!("migrations/0003_hit_indexes.sql"),
+    include_str!("migrations/0004_feed.sql"),
 ];
 
 /// How many backups are kept, and for how long.
@@ -105,6 +106,10 @@ pub fn prune(backups: &Path, now: Instant) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{ActivityKind, ActivityList};
+    use crate::ids::CampaignId;
+    use crate::store::activity::{self, NewActivity};
+    use crate::store::check;
 
     fn now() -> Instant {
         "2026-11-23T12:00:00Z".parse().unwrap()
@@ -125,6 +130,133 @@ mod tests {
             .query_row("PRAGMA user_version", [], |row| row.get(0))
             .unwrap();
         assert_eq!(found, known() + 2, "a refused file is not touched");
+    }
+
+    /// The schema as it was while looks stood in the feed's table, with hits and lines of all kinds in it.
+    fn before_0004(path: &Path) -> Connection {
+        let mut conn = Connection::open(path).unwrap();
+        let former = Migrations::new(STEPS[..3].iter().map(|sql| M::up(sql)).collect());
+        former.to_latest(&mut conn).unwrap();
+        conn.execute_batch(
+            "INSERT INTO campaign (id, name, document, created_at, updated_at, state, opens_from, opens_until)
+             VALUES (1, 'Spring', '{}', 0, 0, 'running', 5, 99), (2, 'Summer', '{}', 0, 0, 'running', 5, 99);
+             INSERT INTO contact (id, email, email_key, first_name, created_at)
+             VALUES (1, 'ana@example.org', 'ana@example.org', 'Ana', 0);
+             INSERT INTO message (id, campaign_id, contact_id, email, address_hash, state, tracking, pixel_token,
+               preference_token, accepted_at, signal, first_open_at, looks, hits)
+             VALUES (1, 1, 1, 'ana@example.org', x'01', 'accepted', 'personal', x'01', x'11', 10, 'human', 20, 2, 3),
+                    (2, 2, 1, 'ana@example.org', x'01', 'accepted', 'personal', x'02', x'12', 10, 'human', 30, 1, 1);
+             INSERT INTO hit (id, message_id, at, class, reason, rule_version, client, user_agent, network, client_hash,
+               new_look)
+             VALUES (1, 1, 20, 'human_direct', 'browser', 3, 'Firefox', 'Mozilla/5.0', '192.0.2.0/24', x'01', 1),
+                    (2, 1, 21, 'human_direct', 'browser', 3, 'Firefox', '', '', x'01', 0),
+                    (4, 1, 50, 'human_direct', 'browser', 3, '', '', '', x'02', 1),
+                    -- Kept in the spool for a while.
+                    (5, 2, 30, 'human_proxy', 'named_proxy', 3, 'Gmail', '', '', x'03', 1);
+             INSERT INTO hourly VALUES (1, 0, 'human_direct', 2), (1, 0, 'first_open', 1),
+               (2, 0, 'human_proxy', 1), (2, 0, 'first_open', 1);
+             INSERT INTO activity (id, at, kind, text, class, campaign_id, message_id, contact_id)
+             VALUES (1, 10, 'campaign', 'launched', NULL, 1, NULL, NULL),
+                    (2, 20, 'look', 'Ana looked, with Firefox', 'human_direct', 1, 1, NULL),
+                    (3, 40, 'opted_out', 'Ana left', NULL, 2, 2, 1),
+                    (4, 50, 'look', 'Ana looked', 'human_direct', 1, 1, NULL),
+                    (6, 30, 'look', 'Ana looked, through Gmail''s image proxy', 'human_proxy', 2, 2, NULL),
+                    (7, 60, 'reach', 'address', NULL, NULL, NULL, NULL);",
+        )
+        .unwrap();
+        conn
+    }
+
+    #[test]
+    fn a_feed_in_which_looks_were_rows_reads_the_same_from_hits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("casement.db");
+        let mut conn = before_0004(&path);
+        let backups = dir.path().join("backups");
+        assert!(migrate(&mut conn, &path, &backups, now()).unwrap());
+        assert_eq!(
+            std::fs::read_dir(&backups).unwrap().count(),
+            1,
+            "a backup came first"
+        );
+        let request = |campaign| ActivityList {
+            before: None,
+            campaign,
+            limit: 0,
+        };
+        let told = |campaign| {
+            let rows = activity::page(&conn, &request(campaign)).unwrap();
+            let told = rows.into_iter().map(|row| (row.id, row.text));
+            told.collect::<Vec<_>>()
+        };
+        let all = [
+            (7, "address"),
+            (6, "Ana looked"),
+            (5, "Ana left"),
+            (4, "Ana looked, through Gmail's image proxy"),
+            (2, "Ana looked, with Firefox"),
+            (1, "launched"),
+        ]
+        .map(|(id, text)| (id, text.to_owned()));
+        assert_eq!(told(None), all, "by time, and each under a number of its own");
+        assert_eq!(
+            told(Some(CampaignId(2))),
+            all[2..4],
+            "a hit knows its message's campaign"
+        );
+        let number = |sql: &str| -> i64 { conn.query_row(sql, [], |row| row.get(0)).unwrap() };
+        assert_eq!(
+            number(
+                "SELECT count(*) FROM hit WHERE id = 2 AND message_id = 1 AND at = 20 AND reason = 'browser'
+                   AND rule_version = 3 AND client = 'Firefox' AND user_agent = 'Mozilla/5.0'
+                   AND network = '192.0.2.0/24' AND client_hash = x'01' AND new_look = 1"
+            ),
+            1,
+            "the facts are as they were"
+        );
+        assert_eq!(
+            number("SELECT count(*) FROM hit"),
+            4,
+            "a hit that began no look is kept"
+        );
+        assert_eq!(check::check(&conn).unwrap().1, [""; 0]);
+        activity::add(&conn, now(), &NewActivity::new(ActivityKind::Reach, "new")).unwrap();
+        assert_eq!(
+            told(None)[0],
+            (8, "new".into()),
+            "the next number is beyond both tables"
+        );
+        conn.execute_batch("PRAGMA foreign_keys = ON; DELETE FROM campaign")
+            .unwrap();
+        assert_eq!(told(None).len(), 2, "what belongs to a campaign goes with it");
+        assert_eq!(number("SELECT count(*) FROM hit"), 0);
+    }
+
+    #[test]
+    fn a_large_feed_is_brought_up_to_date_in_seconds() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("casement.db");
+        let mut conn = before_0004(&path);
+        conn.execute_batch(
+            "WITH RECURSIVE n (id) AS (SELECT 100 UNION ALL SELECT id + 1 FROM n WHERE id < 100099)
+             INSERT INTO hit (id, message_id, at, class, reason, rule_version, client_hash, new_look)
+             SELECT id, 1, id, 'bot', 'named', 1, x'01', 1 FROM n;
+             INSERT INTO activity (at, kind, text, campaign_id, message_id)
+             SELECT at, 'look', 'a crawler', 1, message_id FROM hit WHERE id >= 100;",
+        )
+        .unwrap();
+        let began = std::time::Instant::now();
+        migrate(&mut conn, &path, &dir.path().join("backups"), now()).unwrap();
+        let (hits, lines): (i64, i64) = conn
+            .query_row(
+                "SELECT (SELECT count(*) FROM hit), (SELECT count(*) FROM activity)",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .unwrap();
+        assert_eq!((hits, lines), (100_004, 3));
+        let spent = began.elapsed();
+        assert!(spent.as_secs() < 30, "no step is quadratic: {spent:?}");
     }
 
     #[test]

@@ -8,13 +8,10 @@ use super::classify::{self, Facts, Verdict};
 use super::judge;
 use super::policy::{self, Cap, Counted, Decision, RequestFacts, Stored, Target};
 use super::token::Token;
-use crate::api::ActivityKind;
 use crate::clock::Instant;
-use crate::domain::contact::isolate;
 use crate::domain::message::MessageState;
 use crate::domain::open::HitClass;
 use crate::ids::CampaignId;
-use crate::store::activity::{self, NewActivity};
 use crate::store::hit::{self, Found, FoundMessage, NewHit};
 use crate::store::rollup::{self, StoredHit, Uncounted};
 use crate::store::{Conn, Result, counter};
@@ -238,6 +235,7 @@ fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMe
     let before = hit::last_of_client(conn, message.id, &client_hash)?;
     let new_look = judge::is_new_look(before, arrival.at);
     let row = NewHit {
+        campaign,
         message: message.id,
         at: arrival.at,
         class: verdict.class,
@@ -258,45 +256,7 @@ fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMe
         first_open: verdict.class.is_human() && !message.opened,
     };
     rollup::stored(conn, campaign, message.id, &change)?;
-    if new_look {
-        let row = NewActivity {
-            class: Some(verdict.class),
-            campaign: Some(campaign),
-            // The person is the message's: one index less to move on every look.
-            message: Some(message.id),
-            ..NewActivity::new(ActivityKind::Look, sentence(&message.name, &verdict))
-        };
-        activity::add(conn, arrival.at, &row)?;
-    }
     Ok(Recorded::Stored)
-}
-
-/// Says in a few words who or what looked.
-fn sentence(name: &str, verdict: &Verdict) -> String {
-    let who = if name.is_empty() {
-        "Someone".into()
-    } else {
-        isolate(name)
-    };
-    let client = verdict.client.as_str();
-    match (verdict.class, client) {
-        (HitClass::HumanProxy, "Mail service") => {
-            format!("{who} looked, through a mail service's image proxy")
-        }
-        (HitClass::HumanProxy, client) => format!("{who} looked, through {client}'s image proxy"),
-        (HitClass::HumanDirect, "") => format!("{who} looked"),
-        (HitClass::HumanDirect, client) => format!("{who} looked, with {client}"),
-        (HitClass::MachinePrefetch, "") => format!("The picture in {who}'s mail was fetched in advance"),
-        (HitClass::MachinePrefetch, client) => {
-            format!("{client} fetched the picture in {who}'s mail in advance")
-        }
-        (HitClass::Scanner, _) => format!("A security scanner looked at {who}'s mail"),
-        (HitClass::Bot, _) => format!("A crawler fetched the picture in {who}'s mail"),
-        (HitClass::Library, _) => format!("A program fetched the picture in {who}'s mail"),
-        (HitClass::Unknown, _) => {
-            format!("Something looked at {who}'s mail that cannot be told from a person")
-        }
-    }
 }
 
 /// Returns the prefix under which an address may be kept: IPv4 /24, IPv6 /48.

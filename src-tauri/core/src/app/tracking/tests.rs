@@ -108,6 +108,17 @@ impl Desk {
             .unwrap()
     }
 
+    /// What the feed says, newest first.
+    fn feed(&self) -> Vec<String> {
+        let request = crate::api::ActivityList {
+            before: None,
+            campaign: None,
+            limit: 0,
+        };
+        let feed = crate::app::activity::list(&self.bench.engine, request).unwrap();
+        feed.rows.into_iter().map(|row| row.text).collect()
+    }
+
     fn texts(&self, sql: &'static str) -> Vec<String> {
         self.bench
             .engine

@@ -147,10 +147,10 @@ mod tests {
                first_open_at, looks, hits, machine_hits, late)
              VALUES (1, 1, 'a@example.org', x'01', 'accepted', 'personal', x'a1', 'human', 7200500, 1, 3, 1, 2),
                     (2, 1, 'b@example.org', x'02', 'accepted', 'personal', x'a2', 'no_signal', NULL, 0, 0, 0, 0);
-             INSERT INTO hit (message_id, at, class, reason, rule_version, client_hash, new_look)
-             VALUES (1, 7200100, 'machine_prefetch', 'gmail', 1, x'01', 1),
-                    (1, 7200500, 'human_proxy', 'named_proxy', 1, x'02', 1),
-                    (1, 7200600, 'human_proxy', 'named_proxy', 1, x'02', 0);
+             INSERT INTO hit (campaign_id, message_id, at, class, reason, rule_version, client_hash, new_look)
+             VALUES (1, 1, 7200100, 'machine_prefetch', 'gmail', 1, x'01', 1),
+                    (1, 1, 7200500, 'human_proxy', 'named_proxy', 1, x'02', 1),
+                    (1, 1, 7200600, 'human_proxy', 'named_proxy', 1, x'02', 0);
              INSERT INTO hourly VALUES (1, 7200000, 'machine_prefetch', 1), (1, 7200000, 'human_proxy', 1),
                                        (1, 7200000, 'first_open', 1), (1, 7200000, 'outside', 2);
              INSERT INTO campaign_counter VALUES (1, 'late', 2);",

@@ -269,8 +269,9 @@ mod tests {
                (7, 2, 1, 'ana@example.org', x'01', 'planned', 'personal', NULL, 'no_signal', NULL, 0, NULL, x'07');
              INSERT INTO message_event (message_id, at, kind, reply) VALUES
                (1, 1500, 'queued', ''), (1, 1600, 'handing_over', ''), (1, 2000, 'accepted', '250 ok');
-             INSERT INTO hit (id, message_id, at, class, reason, rule_version, client, client_hash, new_look) VALUES
-               (9, 1, 3000, 'human_proxy', 'named_proxy', 1, 'Gmail', x'01', 1);",
+             INSERT INTO hit (id, campaign_id, message_id, at, class, reason, rule_version, client, client_hash, new_look)
+             VALUES
+               (9, 1, 1, 3000, 'human_proxy', 'named_proxy', 1, 'Gmail', x'01', 1);",
         )
         .unwrap();
         conn
