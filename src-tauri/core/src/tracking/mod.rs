@@ -6,6 +6,7 @@
 mod agent;
 pub mod classify;
 mod client;
+mod families;
 pub mod ingest;
 pub mod judge;
 pub mod policy;

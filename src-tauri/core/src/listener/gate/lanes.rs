@@ -290,7 +290,10 @@ pub(super) fn read_answer(bytes: &[u8]) -> std::io::Result<Option<(Answer, usize
     if bytes.len() < head + length {
         return Ok(None);
     }
-    let status = response.code.unwrap_or(500);
+    let status = response
+        .code
+        .filter(|code| (100..=599).contains(code))
+        .ok_or_else(|| invalid("the inner server's answer has no status"))?;
     let mut out = Vec::with_capacity(head);
     out.extend_from_slice(format!("HTTP/1.1 {status} ").as_bytes());
     out.extend_from_slice(response.reason.unwrap_or_default().as_bytes());
