@@ -231,6 +231,31 @@ fn sixty_four_descriptors_are_enough_to_live() {
 }
 
 #[test]
+fn with_256_descriptors_a_reader_is_served_whoever_else_is_there() {
+    // What macOS gives to a program of its desktop, and here the hard limit allows no more.
+    let mut siege = Siege::begin_by(&["sh", "-c", "ulimit -n 256; exec \"$@\"", "sh"]);
+    let peers = siege.entrances();
+    for round in 0..4 {
+        // More than there are places for: whoever has waited longest without a word goes.
+        let held = idle(&peers, 300);
+        assert!(held.len() >= 250, "connections are taken: {}", held.len());
+        let status = siege.ctl.call("listener_status", serde_json::json!({}));
+        let (open, limit) = (&status["connections"], &status["connections_limit"]);
+        assert!(
+            open.as_u64() >= Some(104) && limit.as_u64() < Some(256),
+            "the places are taken: {open} of {limit}"
+        );
+        for turn in 0..40 {
+            if let Err(wrong) = look(&peers[turn % 2], &mut siege.chance) {
+                panic!("round {round}, look {turn}: {wrong}");
+            }
+        }
+        drop(held);
+    }
+    siege.ends();
+}
+
+#[test]
 fn one_source_has_a_share_of_connections() {
     let mut siege = Siege::begin();
     let source = Ipv4Addr::new(127, 0, 0, 2);

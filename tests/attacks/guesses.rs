@@ -5,14 +5,25 @@ use crate::harness::crowd::Crowd;
 use crate::harness::ctl::{Ctl, Serving};
 use crate::harness::gauge::Gauge;
 use crate::harness::line::Line;
-use crate::harness::quiet;
 use crate::harness::witness::{GIF, Witness};
+use crate::harness::{is_ci, quiet};
 use std::time::{Duration, Instant};
 
 /// Connections of the guesser.
-const LINES: u64 = 48;
-/// Guesses in all. A million takes minutes; what grows with them shows in fewer.
-const GUESSES: usize = 48_000;
+const LINES: usize = 50;
+
+/// Returns how many guesses are made, and how long they may take.
+///
+/// In CI a million, all of which have to be made: the limit of memory then finds a leak of 34 bytes a guess, and
+/// a table that grows with guesses is long enough to be felt. They take minutes. Elsewhere there are 48,000, of
+/// which a slow machine may leave some out.
+fn guesses() -> (usize, Duration) {
+    if is_ci() {
+        (1_000_000, Duration::from_secs(900))
+    } else {
+        (48_000, Duration::from_secs(60))
+    }
+}
 
 #[test]
 fn guessed_tokens_store_nothing_and_slow_nobody_down() {
@@ -23,28 +34,32 @@ fn guessed_tokens_store_nothing_and_slow_nobody_down() {
     let gauge = Gauge::of(serving.group.child.id());
     let resident_kib = gauge.resident_kib();
     let witness = Witness::start(&serving.direct, &serving.proxied);
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let verified = crowd.ctl.ok(["verify"]);
+    let (wanted, within) = guesses();
+    let begun = Instant::now();
     let guessers: Vec<_> = (0..LINES)
-        .map(|seed| {
+        .map(|line| {
             let peer = serving.proxied.clone();
-            std::thread::spawn(move || guess(&peer, seed, deadline))
+            std::thread::spawn(move || guess(&peer, line as u64, wanted / LINES, begun + within))
         })
         .collect();
     let made: usize = guessers
         .into_iter()
         .map(|guesser| guesser.join().expect("every guess is answered"))
         .sum();
+    let took = begun.elapsed();
+    eprintln!("{made} guesses in {} s", took.as_secs());
     witness.was_served();
-    assert!(
-        made >= GUESSES / 4,
-        "a minute is enough for more than {made} guesses"
-    );
+    let enough = if is_ci() { wanted } else { wanted / 4 };
+    assert!(made >= enough, "{made} of {wanted} guesses in {took:?}");
     let grown = gauge.resident_kib().saturating_sub(resident_kib);
     assert!(grown <= 32 * 1024, "guesses take no memory: {grown} KiB more");
     slows_down_nobody(&serving);
     serving.stop();
 
     assert_eq!(crowd.hits(), 0, "a guess is no row");
+    let verified_after = crowd.ctl.ok(["verify"]);
+    assert_eq!(verified_after, verified, "nor does it change any other row");
     let mut after = crowd.ctl.ok(["report", &crowd.campaign]);
     // These two tell of the time and of the listener, not of readers.
     for name in ["as_of", "reachable_share"] {
@@ -78,11 +93,11 @@ fn slows_down_nobody(worn: &Serving) {
     fresh.stop();
 }
 
-/// Guesses one token after the other; returns how many.
-fn guess(peer: &str, seed: u64, deadline: Instant) -> usize {
+/// Guesses `count` tokens, one after the other; returns how many.
+fn guess(peer: &str, seed: u64, count: usize, deadline: Instant) -> usize {
     let mut chance = Chance::seeded(1000 + seed);
     let mut line = Line::to(peer);
-    for made in 0..GUESSES / LINES as usize {
+    for made in 0..count {
         if Instant::now() >= deadline {
             return made;
         }
@@ -91,5 +106,5 @@ fn guess(peer: &str, seed: u64, deadline: Instant) -> usize {
         assert_eq!(response.status, 200, "{response:?}");
         assert_eq!(response.body, GIF, "a guess gets what everybody gets");
     }
-    GUESSES / LINES as usize
+    count
 }

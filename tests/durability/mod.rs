@@ -3,12 +3,14 @@
 //! - `kill`: the process is killed under load, again and again.
 //! - `power_cut`: disks as a power cut may leave them, made from a log of system calls (`trace`, `cut`).
 //! - `full_disk`: no room, and then room again.
+//! - `flush`: a disk that says no to flushes for a while.
 //! - `locked`: another program holds the database.
 //!
 //! Every reader does one thing once (`Deed`): what was acknowledged must be there, what is there must have been
 //! asked for, and each look is one row.
 
 mod cut;
+mod flush;
 mod full_disk;
 mod kill;
 mod locked;
@@ -16,6 +18,7 @@ mod power_cut;
 mod trace;
 
 use crate::harness::crowd::{Crowd, Deed, Reader};
+use crate::harness::raw::Heard;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -62,17 +65,24 @@ impl Readers {
     }
 
     fn one_of(&self, end: usize, peer: &str) -> Option<Option<u16>> {
+        let (_, heard) = self.hear_one(end, peer)?;
+        Some(heard.statuses().first().copied())
+    }
+
+    /// Lets the next one of the first `end` act; returns what they did and what they heard.
+    fn hear_one(&self, end: usize, peer: &str) -> Option<(Deed, Heard)> {
         let next = |index| (index < end).then_some(index + 1);
         let index = self
             .next
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, next)
             .ok()?;
-        let status = Deed::of(index).ask(self.all.get(index)?, peer);
+        let deed = Deed::of(index);
+        let heard = deed.ask(self.all.get(index)?, peer);
         self.told
             .lock()
             .expect("no thread panics with the lock held")
-            .push((index, status));
-        Some(status)
+            .push((index, heard.statuses().first().copied()));
+        Some((deed, heard))
     }
 
     /// Lets nobody begin any more.

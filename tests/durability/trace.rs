@@ -62,8 +62,8 @@ pub enum What {
     Said { connection: String, bytes: Vec<u8> },
 }
 
-/// Reads every call of the files `prefix.*`, by the time of its entry.
-pub fn read(prefix: &Path) -> Vec<Call> {
+/// Returns every line of the files `prefix.*`, by its time.
+pub fn lines(prefix: &Path) -> Vec<(Time, Vec<u8>)> {
     let (dir, name) = (
         prefix.parent().expect("a folder"),
         prefix.file_name().expect("a name"),
@@ -78,8 +78,13 @@ pub fn read(prefix: &Path) -> Vec<Call> {
         }
     }
     lines.sort_by_key(|(time, _)| *time);
-    let mut positions = BTreeMap::new();
     lines
+}
+
+/// Reads every call of the files `prefix.*`, by the time of its entry.
+pub fn read(prefix: &Path) -> Vec<Call> {
+    let mut positions = BTreeMap::new();
+    lines(prefix)
         .iter()
         .filter_map(|(start, line)| Line::split(line).and_then(|line| line.call(*start, &mut positions)))
         .collect()

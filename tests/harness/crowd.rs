@@ -2,7 +2,7 @@
 
 use super::ctl::Ctl;
 use super::mime::Mail;
-use super::raw::{exchange, get, post};
+use super::raw::{Heard, exchange, get, post};
 use super::{PATIENCE, http, readers, until};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -52,8 +52,8 @@ impl Deed {
         }
     }
 
-    /// Does it at `peer`, which is behind the proxy, and returns the status if one came back.
-    pub fn ask(self, reader: &Reader, peer: &str) -> Option<u16> {
+    /// Does it at `peer`, which is behind the proxy, and returns what came back.
+    pub fn ask(self, reader: &Reader, peer: &str) -> Heard {
         let address = reader.address();
         let headers = [
             (readers::CLIENT_HEADER, &*address),
@@ -64,7 +64,7 @@ impl Deed {
             Self::OptOut => post(&reader.page, &headers, "action=stop_tracking"),
             Self::Unsubscribe => post(&reader.page, &headers, "List-Unsubscribe=One-Click"),
         };
-        exchange(peer, request, PATIENCE).statuses().first().copied()
+        exchange(peer, request, PATIENCE)
     }
 }
 

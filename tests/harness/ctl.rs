@@ -324,7 +324,7 @@ pub struct Serving {
     /// `HOST:PORT` of the entrance behind the played proxy.
     pub proxied: String,
     errors: tempfile::NamedTempFile,
-    _said: Receiver<String>,
+    said: Receiver<String>,
 }
 
 impl Serving {
@@ -365,8 +365,20 @@ impl Serving {
             proxied: entrance(true),
             group,
             errors,
-            _said: said,
+            said,
         }
+    }
+
+    /// Returns the next line of standard output; fails where none comes.
+    pub fn line(&self) -> String {
+        self.said
+            .recv_timeout(PATIENCE)
+            .unwrap_or_else(|_| panic!("a further line should come: {}", self.errors()))
+    }
+
+    /// Waits for the end of standard output and returns the lines that nobody has asked for yet.
+    pub fn last_lines(&self) -> Vec<String> {
+        self.said.iter().collect()
     }
 
     /// Returns what it has said on standard error.
