@@ -35,6 +35,7 @@ const PURE: &[&str] = &[
     "tracking::token",
     "tracking::policy",
     "tracking::classify",
+    "tracking::families",
     "tracking::judge",
     "delivery::pace",
     "delivery::retry",

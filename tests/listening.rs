@@ -124,3 +124,11 @@ fn the_report_says_for_how_long_a_killed_listener_was_away() {
     );
     serving.stop();
 }
+
+#[test]
+fn a_listener_ends_when_it_is_told_to_though_its_socket_is_gone() {
+    let ctl = Ctl::new();
+    let serving = ctl.serve("listen");
+    std::fs::remove_file(ctl.workspace().join("casement.sock")).expect("it is there");
+    serving.stop();
+}

@@ -6,7 +6,7 @@
 
 use super::{Readers, trace};
 use crate::harness::crowd::{Crowd, Deed};
-use crate::harness::ctl::Serving;
+use crate::harness::ctl::{Ctl, Serving};
 use crate::harness::witness::GIF;
 use crate::harness::{skip, until};
 use std::collections::BTreeMap;
@@ -220,5 +220,44 @@ fn a_flush_that_was_tried_again_is_found_in_a_log() {
         tried_again(&calls),
         ["5 of /w/a"],
         "the one that was not opened anew"
+    );
+}
+
+#[test]
+fn a_checkpoint_whose_flush_fails_is_not_tried_again_on_the_same_descriptor() {
+    let test = "a_checkpoint_whose_flush_fails_is_not_tried_again_on_the_same_descriptor";
+    if Command::new("strace").arg("--version").output().is_err() {
+        return skip(test, "there is no strace");
+    }
+    let ctl = Ctl::new();
+    ctl.verify();
+    let logs = tempfile::tempdir().expect("a temporary folder can be made");
+    let prefix = logs.path().join("calls").display().to_string();
+    let database = ctl.workspace().join("casement.db").display().to_string();
+    let words = "strace -D -f -ff --seccomp-bpf -y --absolute-timestamps=format:unix,precision:ns \
+                 -e signal=none -e trace=openat,close,fsync -e inject=fsync:error=EIO:when=1..3";
+    let mut wrapper: Vec<&str> = words.split_whitespace().collect();
+    // Of the database's own file: its flushes are those of checkpoints.
+    wrapper.extend(["-P", &database, "-o", &prefix]);
+    let mut serving = ctl.serve_by(&wrapper, "listen");
+    // More than the 8,000 pages after which a commit moves its log into the database.
+    let rows: String = (0..120_000)
+        .map(|index| format!("reader{index:06}@readers.test\n"))
+        .collect();
+    let file = ctl.file("members.csv", format!("email\n{rows}"));
+    ctl.ok(["import", file.to_str().expect("ASCII"), "--list", "Members"]);
+    serving.group.terminate();
+    assert_eq!(serving.group.wait(), Some(0), "it ends in good order");
+    drop(serving);
+    ctl.verify();
+    let calls = calls(&logs.path().join("calls"));
+    assert!(
+        calls.iter().any(|call| call.has_failed),
+        "a checkpoint's flush failed"
+    );
+    assert_eq!(
+        tried_again(&calls),
+        Vec::<String>::new(),
+        "no flush is tried again"
     );
 }

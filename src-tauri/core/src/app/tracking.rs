@@ -14,7 +14,7 @@ use crate::listener::{AnswerHit, AnswerPage, Door, Hit, HitSink, Method, Outcome
 use crate::store::{self, Conn, Priority, Stored, counter, uptime};
 use crate::tracking::ingest::{self, Arrival, Recorded, Source};
 use crate::tracking::policy;
-use chrono::TimeDelta;
+use beats::{Beat, Beats};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
@@ -24,10 +24,6 @@ use std::time::Duration;
 const WAITING: usize = 2048;
 /// How often the listener looks at itself.
 const BEAT: Duration = Duration::from_secs(5);
-/// How often the interval of uptime is moved on: what a crash can take off its end.
-const NOTED: TimeDelta = TimeDelta::seconds(60);
-/// A beat that comes so late was not late: this computer slept, or the process stood still.
-const SLEPT: TimeDelta = TimeDelta::seconds(30);
 /// Where the listener answers if nothing else is asked: any free port of this computer.
 const DEFAULT_BIND: &str = "127.0.0.1:0";
 
@@ -118,7 +114,7 @@ pub fn start(engine: &Arc<Engine>, request: ListenerStart) -> Result<()> {
         .name("casement-heartbeat".into())
         .spawn({
             let (engine, pulse, interval) = (Arc::downgrade(engine), pulse.clone(), interval.clone());
-            move || beat(&engine, &pulse, &interval)
+            move || beat(&engine, &pulse, &interval, now)
         });
     *slot = Some(Running {
         listening,
@@ -279,8 +275,8 @@ fn refused(field: &str, error: &ListenError) -> Error {
 
 /// Follows the listener until it stops: notes that it is up, sees when this computer slept, and tells the window
 /// what changed.
-fn beat(engine: &Weak<Engine>, pulse: &Pulse, interval: &AtomicI64) {
-    let mut beats = Beats::default();
+fn beat(engine: &Weak<Engine>, pulse: &Pulse, interval: &AtomicI64, since: Instant) {
+    let mut beats = Beats::since(since);
     let mut told = None;
     while pulse.wait(BEAT) {
         let Some(engine) = engine.upgrade() else { return };
@@ -316,43 +312,6 @@ fn beat(engine: &Weak<Engine>, pulse: &Pulse, interval: &AtomicI64) {
             engine.announce(&[Tag::Reach]);
             told = status;
         }
-    }
-}
-
-/// When the listener was seen last.
-#[derive(Debug, Default)]
-struct Beats {
-    last: Option<Instant>,
-    noted: Option<Instant>,
-}
-
-/// What a beat of the heart means.
-#[derive(Debug, PartialEq, Eq)]
-enum Beat {
-    Quiet,
-    /// To be noted.
-    Seen,
-    /// Nobody was answered between this instant and now.
-    Slept {
-        from: Instant,
-    },
-}
-
-impl Beats {
-    /// Takes a beat. Time that is played jumps, and nobody sleeps then.
-    fn at(&mut self, now: Instant, is_played: bool) -> Beat {
-        let last = self.last.replace(now).unwrap_or(now);
-        if now - last > SLEPT && !is_played {
-            self.noted = Some(now);
-            return Beat::Slept { from: last };
-        }
-        let noted = *self.noted.get_or_insert(now);
-        // A clock that was set back begins anew.
-        if now - noted >= NOTED || now < noted {
-            self.noted = Some(now);
-            return Beat::Seen;
-        }
-        Beat::Quiet
     }
 }
 
@@ -589,6 +548,7 @@ impl HitSink for Ports {
     }
 }
 
+mod beats;
 mod keep;
 mod pages;
 #[cfg(test)]

@@ -211,9 +211,10 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Wakes the accept loop, which then sees that it shall end.
-        drop(connect(&self.dir));
-        if let Some(thread) = self.thread.take() {
+        // Wakes the accept loop, which then sees that it shall end. Where the socket's file was removed, nothing
+        // wakes it: it ends with the process, and must not be waited for.
+        let woken = connect(&self.dir).is_ok();
+        if let Some(thread) = self.thread.take().filter(|_| woken) {
             // A panic of the loop was reported where it happened.
             let _ = thread.join();
         }

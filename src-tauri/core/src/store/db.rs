@@ -5,6 +5,7 @@
 //! the commit. A piece that fails is rolled back alone. What readers ask of us is kept in the spool where the
 //! database cannot take it.
 
+mod log;
 mod problem;
 mod teller;
 mod writer;
@@ -114,6 +115,8 @@ struct Shared {
     arrived: Condvar,
     left: Condvar,
     replay: Mutex<Option<Replay>>,
+    /// Reading connections that nobody uses just now.
+    readers: Mutex<Vec<Connection>>,
     /// Records that wait in the spool.
     spooled: AtomicUsize,
     /// Why the last commit failed; `None` since one succeeded.
@@ -130,7 +133,6 @@ impl Shared {
 pub struct Db {
     path: PathBuf,
     shared: Arc<Shared>,
-    readers: Mutex<Vec<Connection>>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -169,7 +171,6 @@ impl Db {
         Ok(Self {
             path: path.to_owned(),
             shared,
-            readers: Mutex::default(),
             writer: Mutex::new(Some(writer)),
         })
     }
@@ -180,6 +181,7 @@ impl Db {
         read: impl FnOnce(&Conn) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         let pooled = self
+            .shared
             .readers
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -193,6 +195,7 @@ impl Db {
         // A connection that cannot end its transaction is dropped, not pooled.
         if conn.execute_batch("ROLLBACK").is_ok() {
             let mut readers = self
+                .shared
                 .readers
                 .lock()
                 .unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -409,7 +412,8 @@ impl Db {
         self.shared.arrived.notify_all();
         self.shared.left.notify_all();
         // Readers first: the writer's connection, closed last, folds the log into the file, which readers may not.
-        self.readers
+        self.shared
+            .readers
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
             .clear();
@@ -452,13 +456,13 @@ fn configure(conn: &Connection, path: &Path, durability: Durability) -> Result<(
          PRAGMA secure_delete = ON;
          PRAGMA temp_store = MEMORY;
          PRAGMA journal_size_limit = 67108864;
-         PRAGMA cache_size = -16384;
-         PRAGMA wal_autocheckpoint = 8000;",
+         PRAGMA cache_size = -16384;",
     )
     .map_err(damaged)?;
     if durability == Durability::Normal {
         conn.execute_batch("PRAGMA synchronous = NORMAL")?;
     }
+    log::follow(conn);
     Ok(())
 }
 

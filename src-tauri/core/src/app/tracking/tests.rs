@@ -11,6 +11,7 @@ use crate::ids::SeededEntropy;
 use crate::render::pixel::GIF;
 use crate::store::test_token;
 use crate::tracking::token::Token;
+use chrono::TimeDelta;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -249,8 +250,7 @@ const LOOKS: &str = "SELECT coalesce(sum(looks), 0) FROM message";
 #[test]
 fn a_beat_that_comes_late_is_a_sleep_and_time_that_is_played_is_none() {
     let at = |seconds: i64| crate::clock::from_millis(seconds * 1000);
-    let mut beats = Beats::default();
-    assert_eq!(beats.at(at(0), false), Beat::Quiet);
+    let mut beats = Beats::since(at(0));
     for second in (5..60).step_by(5) {
         assert_eq!(beats.at(at(second), false), Beat::Quiet);
     }
@@ -263,7 +263,6 @@ fn a_beat_that_comes_late_is_a_sleep_and_time_that_is_played_is_none() {
     assert_eq!(beats.at(at(4000), false), Beat::Slept { from: at(90) });
     assert_eq!(beats.at(at(4005), false), Beat::Quiet);
     assert_eq!(beats.at(at(10), false), Beat::Seen, "the clock was set back");
-    let mut played = Beats::default();
-    played.at(at(0), true);
+    let mut played = Beats::since(at(0));
     assert_eq!(played.at(at(86_400), true), Beat::Seen);
 }

@@ -235,3 +235,20 @@ fn a_failure_of_a_kept_write_that_is_not_the_disks_is_not_spooled() {
     assert!(matches!(result, Err(Error::Value(_))), "{result:?}");
     assert_eq!(db.spooled(), 0);
 }
+
+#[test]
+fn what_a_failed_transaction_replayed_that_is_there_after_all_is_not_replayed_again() {
+    let (dir, db) = open();
+    db.prepare_spool();
+    fill(&db);
+    assert_eq!(keep(&db, "one").unwrap(), Stored::Spooled);
+    assert_eq!(keep(&db, "two").unwrap(), Stored::Spooled);
+    // As if a commit that was reported as failed had applied the first, and had come to the file with a reopening.
+    let other = Connection::open(dir.path().join("casement.db")).unwrap();
+    counter::set(&other, counter::REPLAYED, 1).unwrap();
+    drop(other);
+    db.replay_with(Box::new(note));
+    wait_replayed(&db);
+    assert_eq!((count(&db, "one"), count(&db, "two")), (0, 1));
+    assert_eq!(count(&db, counter::REPLAYED), 2);
+}

@@ -1,10 +1,12 @@
 //! The writer's thread: the one connection that writes, and what it does when the disk does not.
 
+use super::log;
 use super::problem::Problem;
 use super::teller::Teller;
 use super::{CLASSES, Durability, Kept, Piece, Ran, Run, Shared, configure};
 use crate::store::spool::{self, Spool};
 use crate::store::{Error, Result, counter};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -226,6 +228,7 @@ impl Writer {
                     (piece.done, told)
                 });
                 self.teller.tell(told.collect());
+                self.checkpoint();
             }
             Err(problem) => {
                 tracing::error!(
@@ -295,10 +298,12 @@ impl Writer {
             // Noted in memory all the same; and after a crash the same number is found again.
             tracing::warn!(%error, "the spool could not be written");
         }
+        // A transaction that failed, and is there all the same, may have replayed some of them already.
+        let applied = counter::get(conn, counter::REPLAYED).map_err(|error| storage(&error))?;
         let mut last = None;
         for record in spool.waiting().iter().take(REPLAY) {
             last = Some(record.sequence);
-            if record.left_out {
+            if record.left_out || record.sequence <= applied {
                 continue;
             }
             let payload = &record.payload;
@@ -317,7 +322,7 @@ impl Writer {
             }
         }
         if let Some(last) = last {
-            counter::set(conn, counter::REPLAYED, last).map_err(|error| storage(&error))?;
+            counter::set(conn, counter::REPLAYED, last.max(applied)).map_err(|error| storage(&error))?;
         }
         Ok(last)
     }
@@ -335,6 +340,18 @@ impl Writer {
                 tracing::warn!(%error, "the spool could not be emptied");
             }
             self.note_spooled();
+        }
+    }
+
+    /// Moves the log into the file once it is long.
+    fn checkpoint(&mut self) {
+        let Some(conn) = self.conn.as_ref().filter(|_| log::is_long()) else {
+            return;
+        };
+        if let Err(error) = log::shorten(conn) {
+            let problem = Problem::from(error);
+            tracing::error!(problem = problem.text, "the log could not be moved into the file");
+            self.failed(&problem, Vec::new(), self.transaction);
         }
     }
 
@@ -390,8 +407,18 @@ impl Writer {
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(problem.clone());
         if problem.leaves_pages_in_doubt() {
-            // An fsync that failed must not be tried again: the system may have dropped the pages, and say yes.
-            self.conn = None;
+            // An fsync that failed must not be tried again: the system may have dropped the pages, and say yes. So
+            // the files are let go of, by readers too, and without the checkpoint that closing makes.
+            if let Some(conn) = self.conn.take()
+                && let Err(error) = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            {
+                tracing::warn!(%error, "a connection that failed may flush once more as it closes");
+            }
+            self.shared
+                .readers
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .clear();
             self.doubted |= matches!(
                 problem.code,
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
