@@ -253,13 +253,12 @@ async fn answer(core: &Core, entrance: &Entrance, head: &Head, body: &[u8], stay
         None
     } else {
         let request = head.canonical(&core.key, &entrance.door, body);
-        core.asking.set(core.asking.get() + 1);
-        let answer = core.lanes.ask(kind, &request).await;
-        core.asking.set(core.asking.get() - 1);
-        answer
+        core.lanes.ask(kind, &request).await
     };
     if head.route.has_token() {
-        if core.asking.get() < 2 {
+        // Only while nobody else is here, those included who wait for the floor: else it would rise by itself, as
+        // the times of a crowd do.
+        if core.stats.in_hand.load(Ordering::Relaxed) == 1 {
             core.even.borrow_mut().note(since.elapsed());
         }
         let floor = core.even.borrow().floor();

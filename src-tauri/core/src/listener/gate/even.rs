@@ -36,7 +36,7 @@ impl Even {
         self.floor
     }
 
-    /// Notes how long an answer took while hardly anybody else asked.
+    /// Notes how long an answer took while nobody else asked.
     pub fn note(&mut self, took: Duration) {
         if self.recent.len() < RECENT {
             self.recent.push(took);

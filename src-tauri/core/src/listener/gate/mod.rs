@@ -30,7 +30,7 @@ use even::Even;
 use lanes::{Kind, Lanes};
 use refusal::Refused;
 use sources::Sources;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -219,8 +219,6 @@ pub(super) struct Core {
     lanes: Rc<Lanes>,
     /// A connection has become unfinished.
     woken: Notify,
-    /// Requests that the inner server has now.
-    asking: Cell<usize>,
     /// A request in hand was answered.
     idle: Notify,
 }
@@ -263,7 +261,6 @@ async fn run(
         even: RefCell::default(),
         lanes,
         woken: Notify::new(),
-        asking: Cell::new(0),
         idle: Notify::new(),
     });
     let mut accepting = Vec::new();
