@@ -256,12 +256,12 @@ async fn answer(core: &Core, entrance: &Entrance, head: &Head, body: &[u8], stay
         core.lanes.ask(kind, &request).await
     };
     if head.route.has_token() {
-        // Only while nobody else is here, those included who wait for the floor: else it would rise by itself, as
-        // the times of a crowd do.
-        if core.stats.in_hand.load(Ordering::Relaxed) == 1 {
+        // Those included who wait for the floor.
+        let asking = core.stats.in_hand.load(Ordering::Relaxed);
+        if asking == 1 {
             core.even.borrow_mut().note(since.elapsed());
         }
-        let floor = core.even.borrow().floor();
+        let floor = core.even.borrow().floor(asking);
         if since.elapsed() < floor {
             tokio::time::sleep_until((since + floor).into()).await;
         }

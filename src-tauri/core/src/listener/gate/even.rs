@@ -2,7 +2,7 @@
 //!
 //! All tokens wait for the same commit, but a token that exists has more to commit: some tenths of a millisecond,
 //! which a patient stranger can tell. So no answer leaves before a floor that lies above what either takes, and
-//! that follows the disk. Where many ask at once the floor is below what everybody waits anyway.
+//! that follows the disk. Where many ask at once there is none: they share their commits, and wait longer anyway.
 
 use std::time::Duration;
 
@@ -10,6 +10,9 @@ use std::time::Duration;
 const LEAST: Duration = Duration::from_millis(3);
 /// The highest floor: a reader's picture must not wait for a disk that hangs.
 const MOST: Duration = Duration::from_millis(50);
+/// Beyond so many requests in hand there is no floor: known and unknown tokens share their commits, whose times
+/// are everybody's, and a floor would only let the processor idle.
+const CROWD: usize = 16;
 /// So many answers decide.
 const RECENT: usize = 64;
 
@@ -31,9 +34,13 @@ impl Default for Even {
 }
 
 impl Even {
-    /// Returns the least time from a request to its answer.
-    pub fn floor(&self) -> Duration {
-        self.floor
+    /// Returns the least time from a request to its answer, while `asking` are in hand.
+    pub fn floor(&self, asking: usize) -> Duration {
+        if asking > CROWD {
+            Duration::ZERO
+        } else {
+            self.floor
+        }
     }
 
     /// Notes how long an answer took while nobody else asked.
@@ -62,9 +69,14 @@ mod tests {
         let mut even = Even::default();
         let after = |even: &mut Even, millis: u64| {
             (0..RECENT).for_each(|_| even.note(Duration::from_millis(millis)));
-            even.floor()
+            even.floor(1)
         };
-        assert_eq!(even.floor(), LEAST);
+        assert_eq!(even.floor(CROWD), LEAST);
+        assert_eq!(
+            even.floor(CROWD + 1),
+            Duration::ZERO,
+            "a crowd shares its commits"
+        );
         assert_eq!(after(&mut even, 1), LEAST);
         assert_eq!(after(&mut even, 8), Duration::from_millis(10), "a slow disk");
         assert_eq!(after(&mut even, 900), MOST, "one that hangs");
