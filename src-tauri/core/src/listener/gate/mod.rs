@@ -316,7 +316,13 @@ async fn accept(listener: TcpListener, entrance: Rc<Entrance>, core: Rc<Core>) {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 pause = FIRST;
+                let is_full = core.table.borrow().open() >= core.limits.connections;
                 admit(stream, peer.ip(), &entrance, &core);
+                if is_full {
+                    // Whoever came just before may have sent its head already: it is read before the next one needs
+                    // a place, or a burst of silent connections would push out those who speak.
+                    tokio::task::yield_now().await;
+                }
             }
             Err(error) => {
                 // A listener that gave up here would be closed for ever: no descriptor is free now, but one will be.
