@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 /// The floor where the disk is fast.
-const LEAST: Duration = Duration::from_millis(4);
+const LEAST: Duration = Duration::from_millis(10);
 /// The highest floor: a reader's picture must not wait for a disk that hangs.
 const MOST: Duration = Duration::from_millis(50);
 /// Beyond so many requests in hand there is no floor: known and unknown tokens share their commits, whose times
