@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0002_data_request.sql"),
     include_str!("migrations/0003_hit_indexes.sql"),
     include_str!("migrations/0004_feed.sql"),
+    include_str!("migrations/0005_truth.sql"),
 ];
 
 /// How many backups are kept, and for how long.
