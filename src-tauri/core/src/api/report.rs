@@ -175,6 +175,12 @@ data! {
         pub counted: bool,
         /// For a hit: the mail client, where its user agent names it.
         pub client: String,
+        /// For a hit: its evidence is gone; the verdict stays as it is.
+        pub settled: bool,
+        /// For a hit: the network it came from; empty where that is not known, or not kept any more.
+        pub network: String,
+        /// For a hit: what the user says of it, or of its domain or network.
+        pub label: Option<super::LabelMark>,
     }
 
     /// Writes a report into a file.

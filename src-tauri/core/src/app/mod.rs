@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod activity;
+mod bell;
 pub mod campaign;
 pub mod compose;
 pub mod contact;
@@ -14,6 +15,7 @@ pub mod error;
 pub mod home;
 pub mod import;
 pub mod jobs;
+pub mod judging;
 pub mod launch;
 pub mod outbox;
 pub mod preflight;

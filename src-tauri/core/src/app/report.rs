@@ -1,7 +1,7 @@
 //! Reports and timelines.
 
 use super::engine::Engine;
-use super::tracking;
+use super::{judging, tracking};
 use crate::api::{
     Code, Error, ExportFormat, MessageTimeline, MessageTimelineResponse, Report, ReportExport,
     ReportExportResponse, ReportGet, ReportRecipients, ReportRecipientsResponse, ReportSeries,
@@ -42,6 +42,7 @@ impl Moment {
 
 /// Returns a campaign's report as of now.
 pub fn get(engine: &Arc<Engine>, request: ReportGet) -> Result<Report> {
+    judging::catch_up(engine, request.id)?;
     let moment = Moment::of(engine);
     engine.read(|conn| whole(conn, request.id, moment))
 }
@@ -145,6 +146,7 @@ pub fn timeline(engine: &Arc<Engine>, request: MessageTimeline) -> Result<Messag
 
 /// Writes a report into a file; whole, or not at all.
 pub fn export(engine: &Arc<Engine>, request: ReportExport) -> Result<ReportExportResponse> {
+    judging::catch_up(engine, request.id)?;
     let moment = Moment::of(engine);
     let path = PathBuf::from(&request.path);
     let bytes = write_whole(&path, |out| {

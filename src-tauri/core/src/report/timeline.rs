@@ -1,7 +1,7 @@
 //! What happened to one message, as sentences in time order.
 
 use super::words;
-use crate::api::{TimelineEntry, TimelineKind};
+use crate::api::{LabelMark, TimelineEntry, TimelineKind};
 use crate::clock::Instant;
 use crate::domain::message::{NotTrackedReason, SkipReason, TrackingMode};
 use crate::domain::open::HitClass;
@@ -52,6 +52,12 @@ pub struct Hit {
     pub client: String,
     /// It begins a new look.
     pub new_look: bool,
+    /// Its evidence is gone.
+    pub settled: bool,
+    /// The network it came from.
+    pub network: String,
+    /// What the user says of it.
+    pub label: Option<LabelMark>,
 }
 
 /// Tells what happened, in time order.
@@ -99,6 +105,9 @@ fn entry(at: Instant, kind: TimelineKind, text: String) -> TimelineEntry {
         hit: None,
         counted: false,
         client: String::new(),
+        settled: false,
+        network: String::new(),
+        label: None,
     }
 }
 
@@ -134,6 +143,9 @@ fn hit_entry(source: &Source, hit: &Hit) -> TimelineEntry {
         hit: Some(hit.id),
         counted: hit.new_look && hit.class.is_human(),
         client: hit.client.clone(),
+        settled: hit.settled,
+        network: hit.network.clone(),
+        label: hit.label.clone(),
         ..entry(hit.at, TimelineKind::Hit, hit_text(source, hit))
     }
 }
@@ -234,6 +246,9 @@ mod tests {
             reason: "rule".into(),
             client: client.into(),
             new_look,
+            settled: false,
+            network: String::new(),
+            label: None,
         }
     }
 

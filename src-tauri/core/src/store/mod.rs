@@ -16,6 +16,8 @@ pub mod db;
 pub mod due;
 pub mod erasure;
 pub mod hit;
+pub mod judging;
+pub mod label;
 pub mod list;
 pub mod merge;
 pub mod message;
