@@ -28,6 +28,7 @@ pub mod sending;
 #[cfg(test)]
 mod sending_tests;
 pub mod settings;
+pub mod simulate;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tracking;

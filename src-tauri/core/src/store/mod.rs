@@ -24,6 +24,7 @@ pub mod message;
 pub mod message_event;
 pub mod migrate;
 pub mod outbox_mail;
+pub mod played;
 pub mod preference;
 pub mod report;
 pub mod rollup;
