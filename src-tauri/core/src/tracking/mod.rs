@@ -9,5 +9,8 @@ mod client;
 mod families;
 pub mod ingest;
 pub mod judge;
+mod libraries;
+mod machines;
+mod masks;
 pub mod policy;
 pub mod token;
