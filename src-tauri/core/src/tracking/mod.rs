@@ -12,5 +12,6 @@ pub mod judge;
 mod libraries;
 mod machines;
 mod masks;
+pub mod networks;
 pub mod policy;
 pub mod token;
