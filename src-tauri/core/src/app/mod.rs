@@ -14,6 +14,7 @@ pub mod error;
 pub mod home;
 pub mod import;
 pub mod jobs;
+pub mod judge_file;
 pub mod launch;
 pub mod outbox;
 pub mod preflight;
