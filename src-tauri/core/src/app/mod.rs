@@ -16,6 +16,7 @@ pub mod home;
 pub mod import;
 pub mod jobs;
 pub mod judging;
+pub mod judge_file;
 pub mod launch;
 pub mod outbox;
 pub mod preflight;

@@ -8,10 +8,10 @@
 
 use super::agent::Agent;
 use super::client;
-use super::families::{
-    is_bot, is_compatible_with_nothing, is_impossible, is_library, is_mail_client, is_scanner,
-    is_small_browser, mail_proxy,
-};
+use super::families::{is_mail_client, is_phone, is_phone_app, is_small_browser, mail_proxy};
+use super::libraries::{is_library, speaks_of_work};
+use super::machines::{is_bot, is_impossible, is_scanner};
+use super::masks::{is_compatible_with_nothing, is_dressed_browser, wears_a_mask};
 use super::networks::Network;
 use crate::domain::open::HitClass;
 use chrono::TimeDelta;
@@ -122,17 +122,25 @@ pub fn tell(user_agent: &str) -> Told {
         (HitClass::Scanner, "impossible_ua")
     } else if is_bot(&agent) {
         (HitClass::Bot, "named_bot")
-    } else if is_mail_client(&agent) {
+    } else if is_mail_client(&agent) && !agent.has_contact {
         (HitClass::HumanDirect, "mail_client")
+    } else if is_phone(&agent) && !agent.has_contact {
+        (HitClass::HumanDirect, "browser")
     } else if is_library(&agent) {
         (HitClass::Library, "named_library")
-    } else if agent.has_contact || is_compatible_with_nothing(&agent) {
+    } else if agent.has_contact && !is_dressed_browser(&agent) || is_compatible_with_nothing(&agent) {
         (HitClass::Bot, "names_its_owner")
+    } else if wears_a_mask(&agent) {
+        (HitClass::Bot, "names_itself")
     } else if agent.has_engine() || is_small_browser(&agent) {
         (HitClass::HumanDirect, "browser")
     } else if agent.has_word(&["cfnetwork"]) {
         // An app on a Mac or an iPhone that loads pictures by the system's own means.
         (HitClass::HumanDirect, "apple_app")
+    } else if is_phone_app(&agent) {
+        (HitClass::HumanDirect, "phone_app")
+    } else if speaks_of_work(&agent) {
+        (HitClass::Bot, "speaks_of_work")
     } else {
         (HitClass::Unknown, "unrecognised")
     };
