@@ -103,7 +103,10 @@ pub(super) fn is_mail_client(agent: &Agent) -> bool {
         "rainloop",
         "epyrus",
         "inky",
-        "mailr",
+        "touchdown",
+        "gnus",
+        "nylas",
+        "traveler",
         "pegasus",
     ];
     // Phones and tablets, as they call themselves when they fetch mail.
@@ -242,5 +245,5 @@ pub(super) fn is_small_browser(agent: &Agent) -> bool {
 
 /// An app on a phone or a tablet that loads pictures by the system's own means.
 pub(super) fn is_phone_app(agent: &Agent) -> bool {
-    agent.has_word(&["android", "iphone", "ipad", "ipod", "ios", "ipados"])
+    agent.text.contains(['(', '/']) && agent.has_word(&["android", "iphone", "ipad", "ipod", "ios", "ipados"])
 }

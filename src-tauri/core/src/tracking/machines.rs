@@ -5,6 +5,7 @@
 //! them. `families` has who reads mail; `classify` names the traps.
 
 use super::agent::Agent;
+use super::families::is_mail_client;
 
 pub(super) fn is_scanner(agent: &Agent) -> bool {
     const WORDS: &[&str] = &[
@@ -88,6 +89,42 @@ pub(super) fn is_scanner(agent: &Agent) -> bool {
         "webvulncrawl",
         "pathdefender",
         "exchangecheck",
+        "zaproxy",
+        "owasp",
+        "dirsearch",
+        "subfinder",
+        "naabu",
+        "awvs",
+        "appscan",
+        "webcruiser",
+        "nexpose",
+        "probely",
+        "hostedscan",
+        "immuniweb",
+        "securitytrails",
+        "binaryedge",
+        "onyphe",
+        "criminalip",
+        "fofa",
+        "zoomeye",
+        "shadowserver",
+        "stretchoid",
+        "driftnet",
+        "xpanse",
+        "quttera",
+        "urlscan",
+        "urlvoid",
+        "sitecheck",
+        "virusdie",
+        "spamhaus",
+        "hornetsecurity",
+        "avanan",
+        "ironscales",
+        "netskope",
+        "websense",
+        "phishlabs",
+        "openphish",
+        "cofense",
     ];
     const BEGINNINGS: &[&str] = &[
         "netcraft",
@@ -164,7 +201,9 @@ pub(super) fn is_scanner(agent: &Agent) -> bool {
 pub(super) fn is_impossible(agent: &Agent) -> bool {
     let on_a_mac = agent.has_phrase(&["mac os x"]) && !agent.has_word(&["iemobile"]);
     agent.has_word(&["trident"]) && on_a_mac
-        || agent.has_phrase(&["windows nt 5.1"]) && agent.text.contains(" firefox/2.")
+        || agent.has_phrase(&["windows nt 5.1"])
+            && agent.text.contains(" firefox/2.")
+            && !is_mail_client(agent)
 }
 
 pub(super) fn is_bot(agent: &Agent) -> bool {
@@ -318,6 +357,29 @@ pub(super) fn is_bot(agent: &Agent) -> bool {
         "funnelback",
         "mailpit",
         "websitepulse",
+        "cypress",
+        "webdriver",
+        "nightmare",
+        "testcafe",
+        "zombie",
+        "hetrixtools",
+        "freshping",
+        "newrelic",
+        "newrelicsynthetics",
+        "appdynamics",
+        "dynatrace",
+        "thousandeyes",
+        "speedcurve",
+        "webpagetest",
+        "checkly",
+        "alertsite",
+        "montastic",
+        "rigor",
+        "browsershots",
+        "hexometer",
+        "screenshotone",
+        "urlbox",
+        "embed",
     ];
     const PHRASES: &[&str] = &[
         "read-aloud",
