@@ -146,6 +146,11 @@ pub(super) fn is_mail_client(agent: &Agent) -> bool {
     }
     agent.has_word(WORDS)
         || agent.has_phrase(&["ms-office", "the bat!", "k-9", "em client"])
+        || agent.has_beginning(&["zimbra", "thunderbird"])
+        || agent
+            .products
+            .first()
+            .is_some_and(|product| product.name == "nine" && product.versioned)
         || agent
             .products
             .iter()
