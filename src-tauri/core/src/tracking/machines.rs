@@ -7,6 +7,7 @@
 use super::agent::Agent;
 use super::families::is_mail_client;
 
+/// Looks for danger or for weakness: filters of mail, scanners of networks, and those who probe servers.
 pub(super) fn is_scanner(agent: &Agent) -> bool {
     const WORDS: &[&str] = &[
         "nmap",
@@ -193,7 +194,35 @@ pub(super) fn is_scanner(agent: &Agent) -> bool {
             .products
             .first()
             .is_some_and(|product| product.name == "cortex")
+        || carries_code(agent)
         || !agent.has_engine() && agent.has_word(VENDORS)
+}
+
+/// Tries what a server that runs what it reads would do: commands, queries, paths, markup.
+fn carries_code(agent: &Agent) -> bool {
+    const CODE: &[&str] = &[
+        "${",
+        "{{",
+        "<?",
+        "<script",
+        "<!--",
+        "</",
+        "() {",
+        "(){",
+        "../",
+        "/etc/passwd",
+        "/bin/sh",
+        "/bin/bash",
+        "' or ",
+        "\" or ",
+        "' and ",
+        "union select",
+        "(select",
+        "sleep(",
+        "waitfor delay",
+        "concat(",
+    ];
+    CODE.iter().any(|code| agent.text.contains(code))
 }
 
 /// Combinations that no reader's program sends: Internet Explorer's engine on a Mac (but on telephones it said that it
@@ -206,6 +235,7 @@ pub(super) fn is_impossible(agent: &Agent) -> bool {
             && !is_mail_client(agent)
 }
 
+/// Crawls, previews, checks or watches, and names itself by what it does.
 pub(super) fn is_bot(agent: &Agent) -> bool {
     const ENDINGS: &[&str] = &[
         "bot",
