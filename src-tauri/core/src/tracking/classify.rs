@@ -64,8 +64,10 @@ pub struct Crowd {
     pub burst: bool,
     /// One address asked for the mails of many recipients of several domains within minutes.
     pub fan_out: bool,
-    /// Other mails to the recipient's domain were scanned at their delivery.
+    /// Other mails to the recipient's domain were asked for at their delivery.
     pub gateway: bool,
+    /// The same address asked for other mails at their delivery, or for many people's.
+    pub scanned_before: bool,
 }
 
 /// What a fetch is taken for.
@@ -218,6 +220,9 @@ pub fn judge(facts: &Facts, told: &Told) -> Verdict {
         }
         if facts.crowd.gateway && sooner(threshold::FAST_AT_GATEWAY) {
             return verdict(HitClass::Unknown, "gateway_domain");
+        }
+        if facts.crowd.scanned_before {
+            return verdict(HitClass::Unknown, "scanner_address");
         }
         if facts.network == Some(Network::AppleEgress) && told.reason == "browser" {
             // Safari behind Apple's relay: somebody reads webmail.
