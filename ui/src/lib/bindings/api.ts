@@ -1322,7 +1322,15 @@ entries: Array<TimelineEntry>,
 /**
  * One sentence on tracking where there is something to say: "Ana asked not to be tracked. …".
  */
-note: string, };
+note: string, 
+/**
+ * Clients with which people looked at it. Not a number of readers.
+ */
+environments: number, 
+/**
+ * What that means, where there are several; else empty.
+ */
+environments_note: string, };
 export type NextStep = "add_account" | "import_contacts" | "write_campaign" | "set_address";
 export type NotTracked = { 
 /**
@@ -1582,9 +1590,14 @@ not_recorded_at_request: number,
  */
 confirmed_rate: number | null, 
 /**
- * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`.
+ * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`; `null` where
+ * nothing could be measured.
  */
-upper_rate: number | null, };
+upper_rate: number | null, 
+/**
+ * Why the rates are `null`; `null` where they are not.
+ */
+unmeasured: Unmeasured | null, };
 export type ReachLevel = "reachable" | "local_only" | "unreachable";
 export type ReaderClient = "gmail" | "gmail_prefetch" | "iphone" | "apple_privacy" | "outlook" | "scanner";
 export type RecipientFilter = "human" | "unknown" | "machine_only" | "no_signal" | "not_tracked" | "not_delivered";
@@ -1628,7 +1641,19 @@ looks: number,
 /**
  * When the server took it.
  */
-accepted_at: string | null, };
+accepted_at: string | null, 
+/**
+ * Requests before the window; only counted.
+ */
+early: number, 
+/**
+ * Requests after the window; only counted.
+ */
+late: number, 
+/**
+ * Requests beyond the cap; only counted.
+ */
+over_cap: number, };
 export type RecipientSort = "email" | "first_open" | "signal" | "accepted";
 export type Refused = { 
 /**
@@ -1669,11 +1694,13 @@ late: number,
  */
 over_cap: number, 
 /**
- * An estimate of the true rate, only where its conditions hold.
+ * An estimate of the true rate, in `[0, 1]`, only where its conditions hold. It assumes that readers whom
+ * Apple's mail privacy hides behave like the others, which cannot be checked.
  */
 estimate: number | null, 
 /**
- * 95 % interval of the confirmed rate, `[low, high]` (Wilson 1927).
+ * The interval of the estimate, `[low, high]`; `null` exactly where the estimate is. Wilson's 95 % interval
+ * where everybody can be told, wider the more readers are only assumed to be like the others.
  */
 interval: [number, number] | null, 
 /**
@@ -1717,6 +1744,10 @@ launched_at: string | null,
  */
 practice: boolean, 
 /**
+ * 95 % interval of the confirmed rate, `[low, high]` (Wilson 1927); `null` where the rate is.
+ */
+confirmed_interval: [number, number] | null, 
+/**
  * The moment for which the numbers hold.
  */
 as_of: string, 
@@ -1757,9 +1788,14 @@ not_recorded_at_request: number,
  */
 confirmed_rate: number | null, 
 /**
- * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`.
+ * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`; `null` where
+ * nothing could be measured.
  */
-upper_rate: number | null, };
+upper_rate: number | null, 
+/**
+ * Why the rates are `null`; `null` where they are not.
+ */
+unmeasured: Unmeasured | null, };
 export type ReportExport = { 
 /**
  * Which campaign.
@@ -2030,10 +2066,19 @@ counted: boolean,
 /**
  * For a hit: the mail client, where its user agent names it.
  */
-client: string, };
+client: string, 
+/**
+ * For a hit: why it was classed so, in a sentence.
+ */
+why: string, 
+/**
+ * For a hit whose verdict may still change by what comes beside it: until when.
+ */
+checking_until: string | null, };
 export type TimelineKind = "queued" | "accepted" | "deferred" | "rejected" | "uncertain" | "skipped" | "cancelled" | "hit" | "counted" | "opted_out" | "unsubscribed";
 export type Tls = "none" | "starttls" | "tls";
 export type UnknownPolicy = "personal" | "shared" | "none";
+export type Unmeasured = "nothing_accepted" | "no_pixel" | "not_open" | "never_reachable";
 export type Verify = Record<symbol, never>;
 export type VerifyResponse = { 
 /**
