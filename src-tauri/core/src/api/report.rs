@@ -45,6 +45,38 @@ data! {
         pub unmeasured: Option<Unmeasured>,
     }
 
+    /// Asks for a campaign's parts by the providers of its recipients. Provides `opens`.
+    ///
+    /// Reads every message of the campaign: to be asked for only where it is shown.
+    pub struct ReportProviders {
+        /// Which.
+        pub id: CampaignId,
+    }
+
+    /// Parts by provider, those without a mail left out.
+    pub struct ReportProvidersResponse {
+        /// In the order of [`Provider`].
+        pub providers: Vec<ProviderParts>,
+    }
+
+    /// The mails to one provider. `confirmed + unknown + machine_only + no_signal == tracked`.
+    pub struct ProviderParts {
+        /// Whose mailboxes.
+        pub provider: Provider,
+        /// Mails that the sender's server took.
+        pub accepted: u32,
+        /// Of these, with a pixel of their own.
+        pub tracked: u32,
+        /// See [`RateParts`].
+        pub confirmed: u32,
+        /// See [`RateParts`].
+        pub unknown: u32,
+        /// See [`RateParts`].
+        pub machine_only: u32,
+        /// See [`RateParts`].
+        pub no_signal: u32,
+    }
+
     /// Asks for looks over time. Provides `opens`.
     pub struct ReportSeries {
         /// Which.
@@ -291,6 +323,22 @@ pub struct NotTracked {
     /// By reason.
     #[serde(flatten)]
     pub by_reason: BTreeMap<NotTrackedReason, u32>,
+}
+
+/// Who keeps a mailbox, by the domain of its address alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// Google's own addresses.
+    Gmail,
+    /// Apple's own addresses.
+    Apple,
+    /// Yahoo's and AOL's own addresses.
+    Yahoo,
+    /// Outlook.com, Hotmail, Live, MSN.
+    Microsoft,
+    /// Every other domain, an organisation's own at any provider among them.
+    Other,
 }
 
 /// Why there is no rate. Never shown as 0 %.

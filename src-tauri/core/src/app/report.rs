@@ -4,13 +4,13 @@ use super::engine::Engine;
 use super::tracking;
 use crate::api::{
     Code, Error, ExportFormat, MessageTimeline, MessageTimelineResponse, Report, ReportExport,
-    ReportExportResponse, ReportGet, ReportRecipients, ReportRecipientsResponse, ReportSeries,
-    ReportSeriesResponse, Result,
+    ReportExportResponse, ReportGet, ReportProviders, ReportProvidersResponse, ReportRecipients,
+    ReportRecipientsResponse, ReportSeries, ReportSeriesResponse, Result,
 };
 use crate::domain::campaign::CampaignTracking;
 use crate::ids::CampaignId;
 use crate::report::rate::{self, Cohort};
-use crate::report::{csv, page, series, timeline, words};
+use crate::report::{csv, page, provider, series, timeline, words};
 use crate::store::report::{Facts, Moment};
 use crate::store::{Conn, message, report};
 use std::io::{BufWriter, Write};
@@ -103,6 +103,16 @@ fn chart(conn: &Conn, id: CampaignId, moment: Moment) -> Result<ReportSeriesResp
         launched_at: facts.launched_at,
     };
     Ok(series::series(&source, moment.now))
+}
+
+/// Returns a campaign's parts by the providers of its recipients.
+pub fn providers(engine: &Arc<Engine>, request: ReportProviders) -> Result<ReportProvidersResponse> {
+    engine.read(|conn| {
+        facts(conn, request.id)?;
+        Ok(ReportProvidersResponse {
+            providers: provider::parts(report::by_domain(conn, request.id)?),
+        })
+    })
 }
 
 /// Returns a page of a campaign's recipients.
@@ -302,6 +312,18 @@ mod tests {
         let first: u32 = chart.points.iter().map(|point| point.first_opens).sum();
         assert_eq!(first, 60, "each message is opened once");
         assert_eq!(chart.up.len(), 1);
+        let by_provider = providers(&bench.engine, ReportProviders { id: ID })
+            .unwrap()
+            .providers;
+        assert_eq!(by_provider.len(), 1);
+        assert_eq!(
+            (
+                by_provider[0].accepted,
+                by_provider[0].tracked,
+                by_provider[0].confirmed
+            ),
+            (160, 150, 60)
+        );
         let request: ReportRecipients = serde_json::from_str("{\"id\": 1, \"filter\": \"human\"}").unwrap();
         let page = recipients(&bench.engine, request).unwrap();
         assert_eq!((page.total, page.recipients.len()), (60, 60));

@@ -12,7 +12,7 @@ use crate::api::RateParts;
 use crate::clock::{Instant, from_millis, to_millis};
 use crate::domain::campaign::CampaignTracking;
 use crate::domain::message::TrackingMode;
-use crate::domain::open::HitClass;
+use crate::domain::open::{HitClass, Signal};
 use crate::domain::window::Window;
 use crate::ids::CampaignId;
 use crate::report::rate::{self, Cohort, Counts, Reach};
@@ -71,6 +71,27 @@ fn reach(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Reach> {
     let up = up(conn, window.opens_from, moment.running())?;
     let share = series::reachable_share(&up, Some(window), moment.now);
     Ok(Reach::of(window.opens_from, moment.now, share))
+}
+
+/// Returns how many accepted mails went to each domain, by what was seen of them: `None` where not tracked.
+///
+/// Reads every message of the campaign.
+pub fn by_domain(conn: &Conn, id: CampaignId) -> Result<Vec<(String, Option<Signal>, u32)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT lower(substr(email, instr(email, '@') + 1)) AS domain, tracking,
+           signal, count(*) AS n
+         FROM message
+         WHERE campaign_id = ?1 AND state = 'accepted'
+         GROUP BY domain, tracking, signal",
+    )?;
+    let rows = statement.query_map([id.0], |row| {
+        let signal = match word::<TrackingMode>(row, "tracking")? {
+            TrackingMode::Personal => Some(word(row, "signal")?),
+            _ => None,
+        };
+        Ok((row.get("domain")?, signal, row.get("n")?))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Returns a count of the campaign that belongs to no person; 0 where there is none.

@@ -1552,6 +1552,36 @@ words: number,
  * What the reader of this preview should know: unresolved fields, a missing address, size.
  */
 findings: Array<Finding>, };
+export type Provider = "gmail" | "apple" | "yahoo" | "microsoft" | "other";
+export type ProviderParts = { 
+/**
+ * Whose mailboxes.
+ */
+provider: Provider, 
+/**
+ * Mails that the sender's server took.
+ */
+accepted: number, 
+/**
+ * Of these, with a pixel of their own.
+ */
+tracked: number, 
+/**
+ * See [`RateParts`].
+ */
+confirmed: number, 
+/**
+ * See [`RateParts`].
+ */
+unknown: number, 
+/**
+ * See [`RateParts`].
+ */
+machine_only: number, 
+/**
+ * See [`RateParts`].
+ */
+no_signal: number, };
 export type RateParts = { 
 /**
  * Mails that the sender's server took.
@@ -1823,6 +1853,16 @@ export type ReportGet = {
  * Which.
  */
 id: CampaignId, };
+export type ReportProviders = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type ReportProvidersResponse = { 
+/**
+ * In the order of [`Provider`].
+ */
+providers: Array<ProviderParts>, };
 export type ReportRecipients = { 
 /**
  * Which campaign.
@@ -2177,6 +2217,7 @@ export type Commands = {
   campaign_window_set: [CampaignWindowSet, Done];
   report_get: [ReportGet, Report];
   report_series: [ReportSeries, ReportSeriesResponse];
+  report_providers: [ReportProviders, ReportProvidersResponse];
   report_recipients: [ReportRecipients, ReportRecipientsResponse];
   message_timeline: [MessageTimeline, MessageTimelineResponse];
   report_export: [ReportExport, ReportExportResponse];
@@ -2239,6 +2280,7 @@ export const provides: Record<keyof Commands, Tag[]> = {
   campaign_window_set: [],
   report_get: ["opens", "campaigns"],
   report_series: ["opens"],
+  report_providers: ["opens", "campaigns"],
   report_recipients: ["opens", "campaigns"],
   message_timeline: ["opens", "contacts", "campaigns"],
   report_export: [],
