@@ -38,6 +38,14 @@ export const MARK_OF_CLASS = {
   unknown: "unknown",
 } satisfies Record<HitClass, Mark>;
 
+/** What comes beside a look may change what it is taken for; the core judges it again after this. */
+const CHECKING_MS = 3 * 60_000;
+
+/** Is a look so young that its verdict may still change? */
+export function isChecked(lookedAt: string | null, now: number): boolean {
+  return lookedAt === null || Date.parse(lookedAt) + CHECKING_MS <= now;
+}
+
 export const CLASS_WORDS = {
   human_direct: "mail clients and browsers",
   human_proxy: "image proxies when a person looks",
