@@ -26,6 +26,8 @@ pub struct Args {
 pub enum Command {
     /// Play the whole loop on sample data: import, send into the practice outbox, open as readers do, report.
     Demo(Demo),
+    /// Play an invented campaign through the real judge, and set its report beside the truth.
+    Simulate(Simulate),
     /// Import contacts from a CSV file with headers.
     Import(Import),
     /// The base address that mails carry from now on.
@@ -91,6 +93,23 @@ pub struct Demo {
     /// Another seed invents other people and other readers.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+}
+
+/// Options of `simulate`.
+#[derive(Debug, ClapArgs)]
+pub struct Simulate {
+    /// Another seed plays another campaign.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Who gets it, as a JSON file [default: a newsletter's readers].
+    #[arg(long, value_name = "FILE")]
+    pub audience: Option<PathBuf>,
+    /// How many people, in place of the audience's number.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub people: Option<u32>,
+    /// So many campaigns, with seeds that follow one another: prints how often the report held the truth.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub runs: u32,
 }
 
 /// Options of `import`.

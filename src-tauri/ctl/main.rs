@@ -12,6 +12,7 @@ mod machine;
 mod print;
 mod run;
 mod serve;
+mod simulate;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use crate::access::{self, Access};
 use crate::args::{Account, Address, Args, Campaign, Command, Contacts, Import};
-use crate::{demo, print, serve};
+use crate::{demo, print, serve, simulate};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{self, Code, Preflight, Report, SendingStatus};
 use casement_core::engine::socket;
@@ -27,6 +27,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     } = args;
     match &command {
         Command::Demo(options) => return demo::demo(options, json, quiet),
+        Command::Simulate(options) => return simulate::simulate(options, json, quiet),
         Command::Call { list: true, .. } => {
             api::COMMANDS
                 .iter()
@@ -71,7 +72,11 @@ impl Session {
                     serde_json::from_str(&text_or_stdin(&request)?).context("the request is no JSON")?;
                 print::json_document(&self.access.call(&command, request)?);
             }
-            Command::Demo(_) | Command::Rpc | Command::Listen(_) | Command::Serve(_) => {
+            Command::Demo(_)
+            | Command::Simulate(_)
+            | Command::Rpc
+            | Command::Listen(_)
+            | Command::Serve(_) => {
                 unreachable!("handled before a session is opened")
             }
         }

@@ -116,6 +116,11 @@ commands! {
     campaign_cancel(CampaignCancel) -> Done = app::launch::cancel;
     campaign_window_set(CampaignWindowSet) -> Done = app::launch::window_set;
 
+    campaign_judge(CampaignJudge) -> Judged = app::judging::judge_now;
+    label_set(LabelSet) -> LabelSaved = app::judging::label_set;
+    label_remove(LabelRemove) -> Judged = app::judging::label_remove;
+    label_list(LabelList) -> LabelListResponse = app::judging::labels, provides [Opens];
+
     report_get(ReportGet) -> Report = app::report::get, provides [Opens, Campaigns];
     report_series(ReportSeries) -> ReportSeriesResponse = app::report::series, provides [Opens];
     report_providers(ReportProviders) -> ReportProvidersResponse = app::report::providers, provides [Opens, Campaigns];

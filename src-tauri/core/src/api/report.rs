@@ -223,6 +223,12 @@ data! {
         pub why: String,
         /// For a hit whose verdict may still change by what comes beside it: until when.
         pub checking_until: Option<Instant>,
+        /// For a hit: its evidence is gone; the verdict stays as it is.
+        pub settled: bool,
+        /// For a hit: the network it came from; empty where that is not known, or not kept any more.
+        pub network: String,
+        /// For a hit: what the user says of it, or of its domain or network.
+        pub label: Option<super::LabelMark>,
     }
 
     /// Writes a report into a file.

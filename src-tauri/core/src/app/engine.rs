@@ -65,6 +65,8 @@ pub struct Engine {
     pub(crate) sender: Mutex<Option<super::sending::Running>>,
     /// Readers who asked for what is held about them.
     pub(crate) data_requests: super::data_request::Desk,
+    /// Judges hits again.
+    pub(crate) judging: super::judging::Bench,
     /// Long jobs.
     pub jobs: Jobs,
     events: Arc<Events>,
@@ -112,6 +114,7 @@ impl Engine {
             listener: Mutex::default(),
             sender: Mutex::default(),
             data_requests: super::data_request::Desk::default(),
+            judging: super::judging::Bench::default(),
             jobs,
             events,
             socket: Mutex::default(),
@@ -120,6 +123,7 @@ impl Engine {
         super::sending::recover(&engine)?;
         super::tracking::recover(&engine)?;
         super::data_request::recover(&engine);
+        super::judging::start(&engine)?;
         Ok(engine)
     }
 
@@ -174,6 +178,7 @@ impl Engine {
             .take();
         super::tracking::stop(self);
         super::sending::stop(self);
+        super::judging::stop(self);
         super::data_request::finish(self);
         self.jobs.cancel_all();
         self.jobs.wait_idle();

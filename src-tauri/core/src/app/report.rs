@@ -1,7 +1,7 @@
 //! Reports and timelines.
 
 use super::engine::Engine;
-use super::tracking;
+use super::{judging, tracking};
 use crate::api::{
     Code, Error, ExportFormat, MessageTimeline, MessageTimelineResponse, Report, ReportExport,
     ReportExportResponse, ReportGet, ReportProviders, ReportProvidersResponse, ReportRecipients,
@@ -27,6 +27,7 @@ pub(crate) fn moment(engine: &Engine) -> Moment {
 
 /// Returns a campaign's report as of now.
 pub fn get(engine: &Arc<Engine>, request: ReportGet) -> Result<Report> {
+    judging::catch_up(engine, request.id)?;
     let moment = moment(engine);
     engine.read(|conn| whole(conn, request.id, moment))
 }
@@ -144,6 +145,7 @@ pub fn timeline(engine: &Arc<Engine>, request: MessageTimeline) -> Result<Messag
 
 /// Writes a report into a file; whole, or not at all.
 pub fn export(engine: &Arc<Engine>, request: ReportExport) -> Result<ReportExportResponse> {
+    judging::catch_up(engine, request.id)?;
     let moment = moment(engine);
     let path = PathBuf::from(&request.path);
     let bytes = write_whole(&path, |out| {
@@ -303,6 +305,11 @@ mod tests {
             "and each reason beside the total"
         );
         assert_eq!(json["not_tracked"]["total"], 10);
+    }
+
+    #[test]
+    fn a_look_is_shown_as_checked_for_as_long_as_its_verdict_may_change() {
+        assert_eq!(timeline::CHECKING, crate::tracking::ingest::SETTLES_AFTER);
     }
 
     #[test]

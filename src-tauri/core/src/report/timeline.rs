@@ -1,7 +1,7 @@
 //! What happened to one message, as sentences in time order.
 
 use super::words;
-use crate::api::{TimelineEntry, TimelineKind};
+use crate::api::{LabelMark, TimelineEntry, TimelineKind};
 use crate::clock::Instant;
 use crate::domain::message::{NotTrackedReason, SkipReason, TrackingMode};
 use crate::domain::open::HitClass;
@@ -58,6 +58,12 @@ pub struct Hit {
     pub client: String,
     /// It begins a new look.
     pub new_look: bool,
+    /// Its evidence is gone.
+    pub settled: bool,
+    /// The network it came from.
+    pub network: String,
+    /// What the user says of it.
+    pub label: Option<LabelMark>,
 }
 
 /// Tells what happened, in time order, as of `now`.
@@ -111,6 +117,9 @@ fn entry(at: Instant, kind: TimelineKind, text: String) -> TimelineEntry {
         client: String::new(),
         why: String::new(),
         checking_until: None,
+        settled: false,
+        network: String::new(),
+        label: None,
     }
 }
 
@@ -153,9 +162,21 @@ fn hit_entry(source: &Source, hit: &Hit, looks: usize, now: Instant) -> Timeline
         hit: Some(hit.id),
         counted: counts(hit),
         client: hit.client.clone(),
-        why: words::why(&hit.reason),
+        why: why(hit),
         checking_until: (now < until).then_some(until),
+        settled: hit.settled,
+        network: hit.network.clone(),
+        label: hit.label.clone(),
         ..entry(hit.at, TimelineKind::Hit, hit_text(source, hit, looks))
+    }
+}
+
+/// What the user said, or else the rule; and that it stays so where it can no longer be judged.
+fn why(hit: &Hit) -> String {
+    match &hit.label {
+        Some(label) => words::said(label.kind, label.says).to_owned(),
+        None if hit.settled => format!("{} {}", words::why(&hit.reason), words::KEPT),
+        None => words::why(&hit.reason),
     }
 }
 
@@ -243,6 +264,8 @@ pub fn note(source: &Source) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::label::{LabelKind, Says};
+    use crate::ids::LabelId;
 
     fn at(text: &str) -> Instant {
         format!("2026-04-01T{text}Z").parse().unwrap()
@@ -256,6 +279,9 @@ mod tests {
             reason: "rule".into(),
             client: client.into(),
             new_look,
+            settled: false,
+            network: String::new(),
+            label: None,
         }
     }
 
@@ -354,6 +380,23 @@ mod tests {
             told("09:03:10").checking_until,
             None,
             "its verdict has had its time"
+        );
+        let mut kept = hit(2, "09:00:10", HitClass::HumanDirect, "", true);
+        kept.reason = "browser".into();
+        kept.settled = true;
+        assert_eq!(
+            why(&kept),
+            "Taken for a person: a browser fetched it. Kept verdict: the evidence is gone."
+        );
+        kept.label = Some(LabelMark {
+            id: LabelId(1),
+            kind: LabelKind::Hit,
+            says: Says::Machine,
+        });
+        assert_eq!(
+            why(&kept),
+            "You said that this was a machine.",
+            "what the user says needs no evidence"
         );
     }
 

@@ -1,6 +1,7 @@
 //! Words for what is shown of a report: states, reasons, lengths of time.
 
 use crate::api::Unmeasured;
+use crate::domain::label::{LabelKind, Says};
 use crate::domain::message::{NotTrackedReason, SkipReason, TrackingMode};
 use crate::domain::open::Signal;
 use chrono::TimeDelta;
@@ -106,8 +107,7 @@ const WHY: &[(&str, &str)] = &[
     ),
     (
         "gateway_domain",
-        "Taken for a security scanner: other mails to the same domain were scanned at delivery, and this came \
-         as fast.",
+        "Cannot be told: other mails to the same domain were scanned at delivery, and this came as fast.",
     ),
     (
         "private_relay",
@@ -130,6 +130,19 @@ const WHY: &[(&str, &str)] = &[
     ),
     ("labelled_network", "You said so of everything from this network."),
 ];
+
+/// Returns what the user said of a look, of all to its domain, or of all from its network.
+pub fn said(kind: LabelKind, says: Says) -> &'static str {
+    match (kind, says) {
+        (LabelKind::Hit, Says::Person) => "You said that this was a person.",
+        (LabelKind::Hit, Says::Machine) => "You said that this was a machine.",
+        (LabelKind::Hit, Says::Unknown) => "You said that this cannot be told.",
+        (LabelKind::Domain, Says::Machine) => "You said that machines fetch all mails to this domain.",
+        (LabelKind::Domain, _) => "You said that for mails to this domain it cannot be told.",
+        (LabelKind::Network, Says::Machine) => "You said that all from this network are machines.",
+        (LabelKind::Network, _) => "You said that for this network it cannot be told.",
+    }
+}
 
 /// What is said of a verdict that cannot be judged again.
 pub const KEPT: &str = "Kept verdict: the evidence is gone.";

@@ -9,6 +9,7 @@ fn facts(user_agent: &str) -> Facts<'_> {
         head_only: false,
         delta: Some(TimeDelta::hours(2)),
         prefetch: false,
+        ..Facts::default()
     }
 }
 

@@ -9,5 +9,6 @@ mod client;
 mod families;
 pub mod ingest;
 pub mod judge;
+pub mod networks;
 pub mod policy;
 pub mod token;

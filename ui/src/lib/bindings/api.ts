@@ -467,6 +467,11 @@ export type CampaignGet = {
  */
 id: CampaignId, };
 export type CampaignId = number;
+export type CampaignJudge = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
 export type CampaignLaunch = { 
 /**
  * Which.
@@ -1164,6 +1169,80 @@ export type JobStarted = {
  */
 job: JobId, };
 export type JobState = "running" | "done" | "failed" | "cancelled";
+export type Judged = { 
+/**
+ * Hits whose verdict changed.
+ */
+changed: number, };
+export type LabelId = number;
+export type LabelKind = "hit" | "domain" | "network";
+export type LabelList = Record<symbol, never>;
+export type LabelListResponse = { 
+/**
+ * Newest first.
+ */
+labels: Array<LabelRow>, };
+export type LabelMark = { 
+/**
+ * Its id.
+ */
+id: LabelId, 
+/**
+ * What it is about.
+ */
+kind: LabelKind, 
+/**
+ * What the user says.
+ */
+says: Says, };
+export type LabelRemove = { 
+/**
+ * Which.
+ */
+id: LabelId, };
+export type LabelRow = { 
+/**
+ * Its id.
+ */
+id: LabelId, 
+/**
+ * What it is about.
+ */
+kind: LabelKind, 
+/**
+ * The hit's id, the domain, or the network.
+ */
+value: string, 
+/**
+ * What the user says.
+ */
+says: Says, 
+/**
+ * When.
+ */
+at: string, };
+export type LabelSaved = { 
+/**
+ * Its id, to undo it.
+ */
+id: LabelId, 
+/**
+ * Hits that are taken for something else now.
+ */
+changed: number, };
+export type LabelSet = { 
+/**
+ * What it is about.
+ */
+kind: LabelKind, 
+/**
+ * The hit's id, a mail domain, or a network: IPv4 /24 or IPv6 /48, or any address in it.
+ */
+value: string, 
+/**
+ * Of a domain or a network only `machine` or `unknown`: a rule over many never makes people of machines.
+ */
+says: Says, };
 export type List = { 
 /**
  * Its id.
@@ -1930,6 +2009,7 @@ span: [string, string] | null, };
 export type RouteKind = "public" | "local" | "none";
 export type SampleDataAdd = Record<symbol, never>;
 export type SampleDataRemove = Record<symbol, never>;
+export type Says = "person" | "machine" | "unknown";
 export type Secret = string;
 export type SecretPlace = "none" | "keychain" | "file";
 export type SendingStart = Record<symbol, never>;
@@ -2114,7 +2194,19 @@ why: string,
 /**
  * For a hit whose verdict may still change by what comes beside it: until when.
  */
-checking_until: string | null, };
+checking_until: string | null, 
+/**
+ * For a hit: its evidence is gone; the verdict stays as it is.
+ */
+settled: boolean, 
+/**
+ * For a hit: the network it came from; empty where that is not known, or not kept any more.
+ */
+network: string, 
+/**
+ * For a hit: what the user says of it, or of its domain or network.
+ */
+label: LabelMark | null, };
 export type TimelineKind = "queued" | "accepted" | "deferred" | "rejected" | "uncertain" | "skipped" | "cancelled" | "hit" | "counted" | "opted_out" | "unsubscribed";
 export type Tls = "none" | "starttls" | "tls";
 export type UnknownPolicy = "personal" | "shared" | "none";
@@ -2215,6 +2307,10 @@ export type Commands = {
   campaign_resume: [CampaignResume, Done];
   campaign_cancel: [CampaignCancel, Done];
   campaign_window_set: [CampaignWindowSet, Done];
+  campaign_judge: [CampaignJudge, Judged];
+  label_set: [LabelSet, LabelSaved];
+  label_remove: [LabelRemove, Judged];
+  label_list: [LabelList, LabelListResponse];
   report_get: [ReportGet, Report];
   report_series: [ReportSeries, ReportSeriesResponse];
   report_providers: [ReportProviders, ReportProvidersResponse];
@@ -2278,6 +2374,10 @@ export const provides: Record<keyof Commands, Tag[]> = {
   campaign_resume: [],
   campaign_cancel: [],
   campaign_window_set: [],
+  campaign_judge: [],
+  label_set: [],
+  label_remove: [],
+  label_list: ["opens"],
   report_get: ["opens", "campaigns"],
   report_series: ["opens"],
   report_providers: ["opens", "campaigns"],

@@ -1,9 +1,9 @@
 //! A campaign's recipients as a table, and what happened to one of them.
 
-use crate::api::{RecipientFilter, RecipientRow, RecipientSort, ReportRecipients, TimelineKind};
+use crate::api::{LabelMark, RecipientFilter, RecipientRow, RecipientSort, ReportRecipients, TimelineKind};
 use crate::domain::message::{MessageState, TrackingMode};
 use crate::domain::window::Window;
-use crate::ids::{CampaignId, ContactId, HitId, MessageId};
+use crate::ids::{CampaignId, ContactId, HitId, LabelId, MessageId};
 use crate::report::timeline::{Hit, Source};
 use crate::store::{Conn, Result, contact, instant, word};
 use rusqlite::{OptionalExtension, Row, ToSql};
@@ -227,7 +227,15 @@ fn environments(conn: &Conn, id: MessageId) -> Result<u32> {
 
 fn hits(conn: &Conn, id: MessageId) -> Result<Vec<Hit>> {
     let mut statement = conn.prepare_cached(
-        "SELECT id, at, class, reason, client, new_look FROM hit WHERE message_id = ?1 ORDER BY at, id",
+        "SELECT h.id, h.at, h.class, h.reason, h.client, h.new_look, h.settled, h.network, l.id AS label, l.kind, l.says
+         FROM hit h
+         JOIN message m ON m.id = h.message_id
+         LEFT JOIN label l ON l.kind = CASE h.reason WHEN 'labelled_hit' THEN 'hit' WHEN 'labelled_domain' THEN 'domain'
+                                                     WHEN 'labelled_network' THEN 'network' END
+           AND l.value = CASE h.reason WHEN 'labelled_hit' THEN CAST(h.id AS TEXT)
+                                       WHEN 'labelled_domain' THEN lower(substr(m.email, instr(m.email, '@') + 1))
+                                       ELSE h.network END
+         WHERE h.message_id = ?1 ORDER BY h.at, h.id",
     )?;
     let rows = statement.query_map([id.0], |row| {
         Ok(Hit {
@@ -237,6 +245,16 @@ fn hits(conn: &Conn, id: MessageId) -> Result<Vec<Hit>> {
             reason: row.get("reason")?,
             client: row.get("client")?,
             new_look: row.get("new_look")?,
+            settled: row.get("settled")?,
+            network: row.get("network")?,
+            label: match row.get::<_, Option<i64>>("label")? {
+                Some(label) => Some(LabelMark {
+                    id: LabelId(label),
+                    kind: word(row, "kind")?,
+                    says: word(row, "says")?,
+                }),
+                None => None,
+            },
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
