@@ -123,6 +123,7 @@ commands! {
 
     report_get(ReportGet) -> Report = app::report::get, provides [Opens, Campaigns];
     report_series(ReportSeries) -> ReportSeriesResponse = app::report::series, provides [Opens];
+    report_providers(ReportProviders) -> ReportProvidersResponse = app::report::providers, provides [Opens, Campaigns];
     report_recipients(ReportRecipients) -> ReportRecipientsResponse = app::report::recipients, provides [Opens, Campaigns];
     message_timeline(MessageTimeline) -> MessageTimelineResponse = app::report::timeline, provides [Opens, Contacts, Campaigns];
     report_export(ReportExport) -> ReportExportResponse = app::report::export;

@@ -1401,7 +1401,15 @@ entries: Array<TimelineEntry>,
 /**
  * One sentence on tracking where there is something to say: "Ana asked not to be tracked. …".
  */
-note: string, };
+note: string, 
+/**
+ * Clients with which people looked at it. Not a number of readers.
+ */
+environments: number, 
+/**
+ * What that means, where there are several; else empty.
+ */
+environments_note: string, };
 export type NextStep = "add_account" | "import_contacts" | "write_campaign" | "set_address";
 export type NotTracked = { 
 /**
@@ -1623,6 +1631,36 @@ words: number,
  * What the reader of this preview should know: unresolved fields, a missing address, size.
  */
 findings: Array<Finding>, };
+export type Provider = "gmail" | "apple" | "yahoo" | "microsoft" | "other";
+export type ProviderParts = { 
+/**
+ * Whose mailboxes.
+ */
+provider: Provider, 
+/**
+ * Mails that the sender's server took.
+ */
+accepted: number, 
+/**
+ * Of these, with a pixel of their own.
+ */
+tracked: number, 
+/**
+ * See [`RateParts`].
+ */
+confirmed: number, 
+/**
+ * See [`RateParts`].
+ */
+unknown: number, 
+/**
+ * See [`RateParts`].
+ */
+machine_only: number, 
+/**
+ * See [`RateParts`].
+ */
+no_signal: number, };
 export type RateParts = { 
 /**
  * Mails that the sender's server took.
@@ -1661,9 +1699,14 @@ not_recorded_at_request: number,
  */
 confirmed_rate: number | null, 
 /**
- * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`.
+ * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`; `null` where
+ * nothing could be measured.
  */
-upper_rate: number | null, };
+upper_rate: number | null, 
+/**
+ * Why the rates are `null`; `null` where they are not.
+ */
+unmeasured: Unmeasured | null, };
 export type ReachLevel = "reachable" | "local_only" | "unreachable";
 export type ReaderClient = "gmail" | "gmail_prefetch" | "iphone" | "apple_privacy" | "outlook" | "scanner";
 export type RecipientFilter = "human" | "unknown" | "machine_only" | "no_signal" | "not_tracked" | "not_delivered";
@@ -1707,7 +1750,19 @@ looks: number,
 /**
  * When the server took it.
  */
-accepted_at: string | null, };
+accepted_at: string | null, 
+/**
+ * Requests before the window; only counted.
+ */
+early: number, 
+/**
+ * Requests after the window; only counted.
+ */
+late: number, 
+/**
+ * Requests beyond the cap; only counted.
+ */
+over_cap: number, };
 export type RecipientSort = "email" | "first_open" | "signal" | "accepted";
 export type Refused = { 
 /**
@@ -1748,11 +1803,13 @@ late: number,
  */
 over_cap: number, 
 /**
- * An estimate of the true rate, only where its conditions hold.
+ * An estimate of the true rate, in `[0, 1]`, only where its conditions hold. It assumes that readers whom
+ * Apple's mail privacy hides behave like the others, which cannot be checked.
  */
 estimate: number | null, 
 /**
- * 95 % interval of the confirmed rate, `[low, high]` (Wilson 1927).
+ * The interval of the estimate, `[low, high]`; `null` exactly where the estimate is. Wilson's 95 % interval
+ * where everybody can be told, wider the more readers are only assumed to be like the others.
  */
 interval: [number, number] | null, 
 /**
@@ -1796,6 +1853,10 @@ launched_at: string | null,
  */
 practice: boolean, 
 /**
+ * 95 % interval of the confirmed rate, `[low, high]` (Wilson 1927); `null` where the rate is.
+ */
+confirmed_interval: [number, number] | null, 
+/**
  * The moment for which the numbers hold.
  */
 as_of: string, 
@@ -1836,9 +1897,14 @@ not_recorded_at_request: number,
  */
 confirmed_rate: number | null, 
 /**
- * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`.
+ * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`; `null` where
+ * nothing could be measured.
  */
-upper_rate: number | null, };
+upper_rate: number | null, 
+/**
+ * Why the rates are `null`; `null` where they are not.
+ */
+unmeasured: Unmeasured | null, };
 export type ReportExport = { 
 /**
  * Which campaign.
@@ -1866,6 +1932,16 @@ export type ReportGet = {
  * Which.
  */
 id: CampaignId, };
+export type ReportProviders = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type ReportProvidersResponse = { 
+/**
+ * In the order of [`Provider`].
+ */
+providers: Array<ProviderParts>, };
 export type ReportRecipients = { 
 /**
  * Which campaign.
@@ -2112,6 +2188,14 @@ counted: boolean,
  */
 client: string, 
 /**
+ * For a hit: why it was classed so, in a sentence.
+ */
+why: string, 
+/**
+ * For a hit whose verdict may still change by what comes beside it: until when.
+ */
+checking_until: string | null, 
+/**
  * For a hit: its evidence is gone; the verdict stays as it is.
  */
 settled: boolean, 
@@ -2126,6 +2210,7 @@ label: LabelMark | null, };
 export type TimelineKind = "queued" | "accepted" | "deferred" | "rejected" | "uncertain" | "skipped" | "cancelled" | "hit" | "counted" | "opted_out" | "unsubscribed";
 export type Tls = "none" | "starttls" | "tls";
 export type UnknownPolicy = "personal" | "shared" | "none";
+export type Unmeasured = "nothing_accepted" | "no_pixel" | "not_open" | "never_reachable";
 export type Verify = Record<symbol, never>;
 export type VerifyResponse = { 
 /**
@@ -2228,6 +2313,7 @@ export type Commands = {
   label_list: [LabelList, LabelListResponse];
   report_get: [ReportGet, Report];
   report_series: [ReportSeries, ReportSeriesResponse];
+  report_providers: [ReportProviders, ReportProvidersResponse];
   report_recipients: [ReportRecipients, ReportRecipientsResponse];
   message_timeline: [MessageTimeline, MessageTimelineResponse];
   report_export: [ReportExport, ReportExportResponse];
@@ -2294,6 +2380,7 @@ export const provides: Record<keyof Commands, Tag[]> = {
   label_list: ["opens"],
   report_get: ["opens", "campaigns"],
   report_series: ["opens"],
+  report_providers: ["opens", "campaigns"],
   report_recipients: ["opens", "campaigns"],
   message_timeline: ["opens", "contacts", "campaigns"],
   report_export: [],

@@ -52,10 +52,14 @@ impl Desk {
     }
 
     fn parts(&self) -> RateParts {
+        let moment = report::Moment {
+            now: self.bench.engine.clock.now(),
+            is_listening: true,
+        };
         self.bench
             .engine
             .db
-            .read(|conn| report::rate_parts(conn, CAMPAIGN))
+            .read(|conn| report::rate_parts(conn, CAMPAIGN, moment))
             .unwrap()
     }
 
