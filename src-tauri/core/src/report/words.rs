@@ -78,6 +78,14 @@ const WHY: &[(&str, &str)] = &[
         "Taken for a crawler: it names its operator, as crawlers do.",
     ),
     (
+        "names_itself",
+        "Taken for a crawler: a browser's user agent with the crawler's own name behind it.",
+    ),
+    (
+        "speaks_of_work",
+        "Taken for a crawler: its name says what a machine does, and nothing in it can draw a page.",
+    ),
+    (
         "named_library",
         "Taken for a program: it names a programming library.",
     ),
@@ -110,6 +118,10 @@ const WHY: &[(&str, &str)] = &[
         "Cannot be told: other mails to the same domain were scanned at delivery, and this came as fast.",
     ),
     (
+        "scanner_address",
+        "Cannot be told: the same address asked for other mails faster than people do.",
+    ),
+    (
         "private_relay",
         "Taken for a person: a browser that reaches us through Apple's Private Relay.",
     ),
@@ -119,6 +131,7 @@ const WHY: &[(&str, &str)] = &[
         "apple_app",
         "Taken for a person: an app on a Mac or an iPhone fetched it.",
     ),
+    ("phone_app", "Taken for a person: an app on a phone fetched it."),
     (
         "unrecognised",
         "Cannot be told: nothing is known of the program that asked.",
@@ -310,6 +323,8 @@ mod tests {
         "impossible_ua",
         "named_bot",
         "names_its_owner",
+        "names_itself",
+        "speaks_of_work",
         "named_library",
         "no_ua",
         "burst",
@@ -318,10 +333,12 @@ mod tests {
         "instant",
         "fast",
         "gateway_domain",
+        "scanner_address",
         "private_relay",
         "mail_client",
         "browser",
         "apple_app",
+        "phone_app",
         "unrecognised",
         "labelled_hit",
         "labelled_domain",
