@@ -14,7 +14,8 @@ use crate::api::{
 use crate::clock::Instant;
 use crate::delivery::letter::{Addressee, Letterhead};
 use crate::delivery::transport::OutgoingMail;
-use crate::domain::contact::{AddressError, EmailAddress};
+use crate::domain::consent::may_be_asked;
+use crate::domain::contact::{AddressError, EmailAddress, isolate};
 use crate::domain::message::TrackingMode;
 use crate::ids::ContactId;
 use crate::render::document::{Block, Document, DocumentError};
@@ -26,7 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Findings about a draft that belong beside its preview; the others wait for the launch page.
-const SHOWN: [&str; 2] = ["no_subject", "no_postal_address"];
+const SHOWN: [&str; 3] = ["no_subject", "no_postal_address", "question_without_address"];
 
 /// Where a preview's mail would go without a contact, and from without an account. Reserved by RFC 2606.
 const NOBODY: &str = "reader@example.org";
@@ -51,6 +52,8 @@ struct Reader {
     fields: BTreeMap<String, String>,
     previous: Option<ContactId>,
     next: Option<ContactId>,
+    /// Can be asked for consent.
+    can_be_asked: bool,
 }
 
 impl Reader {
@@ -74,6 +77,8 @@ impl Reader {
             tracking: TrackingMode::None,
             pixel_token: None,
             preference_token,
+            // A mail that only asks would show nothing without its question; a finding says who does not get it.
+            asks: true,
         }
     }
 }
@@ -88,6 +93,7 @@ fn reader(conn: &Conn, facts: &Facts, asked: Option<ContactId>) -> Result<Reader
     let Some(id) = id else {
         return Ok(Reader {
             email: NOBODY.to_owned(),
+            can_be_asked: true,
             ..Reader::default()
         });
     };
@@ -101,6 +107,7 @@ fn reader(conn: &Conn, facts: &Facts, asked: Option<ContactId>) -> Result<Reader
         fields: contact::fields(conn, id)?,
         previous,
         next,
+        can_be_asked: may_be_asked(row.consent, contact::asked_at(conn, id)?, facts.now),
     })
 }
 
@@ -127,6 +134,9 @@ pub fn preview(engine: &Arc<Engine>, request: CampaignPreview) -> Result<Preview
         Ok(letterhead) => fill(&mut preview, &letterhead, &reader, facts.now)?,
     }
     preview.findings.extend(without_alt(&facts.campaign.document));
+    preview
+        .findings
+        .extend(not_asked(&facts.campaign.document, &reader));
     preview.findings.sort_by_key(|found| found.level);
     Ok(preview)
 }
@@ -260,6 +270,29 @@ fn without_alt(document: &Document) -> Vec<Finding> {
             )
         })
         .collect()
+}
+
+/// A reader who will not see the question that the preview shows.
+fn not_asked(document: &Document, reader: &Reader) -> Option<Finding> {
+    let question = document.question().filter(|_| !reader.can_be_asked)?;
+    let block = document
+        .blocks
+        .iter()
+        .position(|block| matches!(block, Block::Consent { .. }));
+    let name = isolate(&reader.label()).into_owned();
+    let outcome = if question.only {
+        "does not get this mail"
+    } else {
+        "gets this mail without the question"
+    };
+    Some(Finding {
+        block: block.map(count),
+        ..preflight::finding(
+            FindingLevel::Note,
+            "not_to_be_asked",
+            format!("{name} has answered, or was asked in the last six months, and {outcome}."),
+        )
+    })
 }
 
 /// Sends one mail of a campaign to any address: no pixel, links that do nothing.

@@ -55,3 +55,5 @@ ALTER TABLE campaign ADD COLUMN closing TEXT;
 ALTER TABLE message ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
 -- When a mail that asks was taken by the server last.
 ALTER TABLE contact ADD COLUMN asked_at INTEGER;
+-- A refusal destroys the tokens of all mails to the person: those of before this rule, too.
+UPDATE message SET pixel_token = NULL WHERE contact_id IN (SELECT id FROM contact WHERE consent = 'refused');
