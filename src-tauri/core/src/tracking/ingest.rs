@@ -7,6 +7,7 @@
 use super::classify::{self, Facts, Verdict};
 use super::judge;
 use super::policy::{self, Cap, Counted, Decision, RequestFacts, Stored, Target};
+use super::signal;
 use super::token::Token;
 use crate::clock::Instant;
 use crate::domain::message::MessageState;
@@ -163,6 +164,7 @@ fn count(conn: &Conn, arrival: &Arrival, found: &Found, why: Counted) -> Result<
                 (_, Some(why)) => rollup::uncounted(conn, campaign, message.id, arrival.at, why)?,
                 (Counted::NotRecordedAtRequest, _) => {
                     rollup::campaign_counter(conn, campaign, rollup::NOT_RECORDED_AT_REQUEST)?;
+                    signal::heed(conn, message, verdict(arrival, Some(message)).class, arrival.at)?;
                 }
                 _ => rollup::campaign_counter(conn, campaign, rollup::REFUSED)?,
             }

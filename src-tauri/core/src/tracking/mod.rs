@@ -10,4 +10,5 @@ mod families;
 pub mod ingest;
 pub mod judge;
 pub mod policy;
+pub mod signal;
 pub mod token;

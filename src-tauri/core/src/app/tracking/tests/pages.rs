@@ -22,15 +22,16 @@ fn an_opt_out_holds_for_mail_already_sent() {
     );
     let before = desk.number(HITS);
     desk.look(&first, THUNDERBIRD, "");
-    desk.look(&desk.mail_of(other.id), THUNDERBIRD, "");
+    desk.look(&other, THUNDERBIRD, "");
     assert_eq!(
         desk.number(HITS),
         before,
         "neither that mail nor the person's others are recorded"
     );
     assert_eq!(
-        desk.number("SELECT n FROM campaign_counter WHERE name = 'refused'"),
-        2
+        desk.number("SELECT n FROM counter WHERE name = 'unknown_token'"),
+        2,
+        "their tokens are destroyed, and belong to nobody any more"
     );
     assert_eq!(
         desk.texts("SELECT consent FROM contact WHERE id = 1"),
@@ -75,8 +76,13 @@ fn recording_again_needs_the_words_on_the_page() {
         "what is kept is what was shown: {wording}"
     );
     assert!(wording.contains("Harbour Club"));
+    assert_eq!(desk.texts("SELECT consent FROM contact"), ["granted"]);
     desk.look(&mail, THUNDERBIRD, "");
-    assert_eq!(desk.number(HITS), 1, "recording is on again");
+    assert_eq!(
+        desk.number(HITS),
+        0,
+        "recording is on again for the mails to come; a destroyed token does not come back"
+    );
 }
 
 #[test]
