@@ -4,7 +4,7 @@ use super::{Conn, Result, instant, word};
 use crate::api::ConsentEvent;
 use crate::clock::{Instant, from_millis, to_millis};
 use crate::domain::consent::{ConsentState, ConsentWord};
-use crate::ids::ContactId;
+use crate::ids::{ContactId, MessageId};
 
 /// The source of refusals that a reader's browser sent with a request (DNT, GPC).
 pub const BROWSER_SIGNAL: &str = "browser signal";
@@ -74,6 +74,16 @@ pub(super) fn granted_after(conn: &Conn, contact: ContactId, at: Instant) -> Res
                             WHERE contact_id = ?1 AND state = 'granted' AND at > ?2)",
         )?
         .query_row((contact.0, to_millis(at)), |row| row.get(0))?)
+}
+
+/// Notes that the server took a mail to the person, where it asks: for six months nobody asks them again.
+pub(super) fn note_asked(conn: &Conn, id: MessageId, now: Instant) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE contact SET asked_at = max(coalesce(asked_at, ?2), ?2)
+         WHERE id = (SELECT contact_id FROM message WHERE id = ?1 AND asks = 1)",
+    )?
+    .execute((id.0, to_millis(now)))?;
+    Ok(())
 }
 
 /// Adds a word to the history of a contact whose row holds it already.

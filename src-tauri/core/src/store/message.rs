@@ -1,8 +1,10 @@
 //! `message`: the ledger. One row for each recipient of a campaign, the unit of sending and of measuring.
 //!
 //! Rollups of hits stand in the same table and are kept by `store::rollup`.
+//!
+//! Longer than 600 lines so that every step of a row, from the plan to its last state, can be read in one place.
 
-use super::{Conn, Result, instant, message_event, word};
+use super::{Conn, Result, consent_event, instant, message_event, word};
 use crate::api::Audience;
 use crate::clock::{Instant, to_millis};
 use crate::domain::consent::ConsentState;
@@ -437,22 +439,12 @@ pub fn settle(conn: &Conn, id: MessageId, now: Instant, outcome: &Outcome) -> Re
         ":uncount": i64::from(matches!(outcome, Outcome::Requeued { .. })),
     })?;
     if state == MessageState::Accepted {
-        note_asked(conn, id, now)?;
+        consent_event::note_asked(conn, id, now)?;
     }
     if state != MessageState::Queued {
         message_event::add(conn, id, now, state, reply)?;
     }
     Ok(true)
-}
-
-/// Notes that the person was asked, where the message asks: for six months nobody asks them again.
-fn note_asked(conn: &Conn, id: MessageId, now: Instant) -> Result<()> {
-    conn.prepare_cached(
-        "UPDATE contact SET asked_at = max(coalesce(asked_at, ?2), ?2)
-         WHERE id = (SELECT contact_id FROM message WHERE id = ?1 AND asks = 1)",
-    )?
-    .execute((id.0, to_millis(now)))?;
-    Ok(())
 }
 
 /// Puts up to `limit` planned messages of a launched campaign into the queue; returns how many.
