@@ -1,10 +1,11 @@
 //! A campaign that asks for consent, from the draft to the outbox: who is asked, what the mail carries, who gets none.
 
 use super::sending_tests::Stage;
-use super::{compose, contact};
+use super::{compose, contact, sending};
 use crate::api::*;
 use crate::domain::consent::ConsentState;
 use crate::ids::CampaignId;
+use crate::store::{self, Conn, Priority};
 use chrono::TimeDelta;
 use serde_json::json;
 
@@ -216,4 +217,25 @@ fn a_preview_shows_the_question_and_says_who_does_not_get_it() {
         let (block, message) = found(&preview(yes)).unwrap();
         assert!(block == Some(1) && message.contains(words), "{message}");
     }
+}
+
+#[test]
+fn who_may_have_been_asked_is_not_asked_again() {
+    let stage = Stage::set();
+    let new = stage.person("new@example.org", ConsentState::Unknown);
+    let first = asking(&stage, true);
+    stage.launch(first, 0);
+    let engine = &stage.bench.engine;
+    let damage = move |conn: &Conn| {
+        conn.execute(
+            "UPDATE message SET state = 'handing_over' WHERE campaign_id = ?1",
+            [first.0],
+        )
+        .map_err(store::Error::from)
+    };
+    engine.db.write(Priority::Window, damage).unwrap();
+    sending::recover(engine).unwrap();
+    assert_eq!(stage.ledger(first)["new@example.org"].0, "uncertain");
+    let request = ContactGet { id: new };
+    assert!(contact::get(engine, request).unwrap().asked_at.is_some());
 }

@@ -324,7 +324,9 @@ pub fn test_mail(engine: &Arc<Engine>, request: CampaignTestMail) -> Result<Test
         .map_err(|error| Error::invalid(sentence(&error.to_string())))?;
     // Before the mail leaves: its links must be known as a test's from the first click on.
     let now = facts.now;
-    engine.write(&[], move |conn| Ok(test_token::add(conn, now, &token)?))?;
+    engine.write(&[], move |conn| {
+        Ok(test_token::add(conn, now, &token, request.id)?)
+    })?;
     let mut transport = transports::transport_for(engine, account.id)?;
     let result = transport.deliver(&OutgoingMail {
         from: letterhead.from_address(),

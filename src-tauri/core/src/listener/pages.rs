@@ -88,7 +88,7 @@ pub fn grant_wording(sender: &str) -> String {
 
 /// The policy that goes with every page: its own style by hash, its own forms, and nothing else.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
-     style-src 'sha256-K2C+GxtrgfUEfVUwVDuoWREw6TQn+TrF0UbNIZokSAM='; \
+     style-src 'sha256-/uGzxrvjmhom+jncYpRn1rZC+oRaq8OGYRcMgN+KiPU='; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = "\
@@ -108,6 +108,7 @@ dl div{display:flex;flex-wrap:wrap;gap:0 .5rem;padding:.25rem 0}\
 dt{color:var(--soft)}\
 dd{margin:0;overflow-wrap:anywhere}\
 .after{margin:1rem 0 0}\
+.after+form{margin-top:.5rem}\
 .words{padding:1rem;border:1px solid var(--line);border-radius:8px}\
 .answers{display:flex;flex-wrap:wrap;gap:.75rem}\
 .answers form{flex:1 1 12rem}\
@@ -123,9 +124,20 @@ pub fn preferences(view: &View) -> String {
     let mut body = String::new();
     body.push_str("<h1>Your choices</h1>");
     body.push_str(&about(view, &named(&view.sender)));
-    if let Some(said) = said(view) {
-        body.push_str(&format!("<p class=\"said\" role=\"status\">{said}</p>"));
-    }
+    let said = said(view)
+        .map(|said| format!("<p class=\"said\" role=\"status\">{said}</p>"))
+        .unwrap_or_default();
+    // A link into this part of the page goes on pointing there behind a press, so its answer stands there.
+    let is_about_recording = matches!(
+        view.done,
+        Some(Wish::StopRecording | Wish::AllowRecording | Wish::EraseRecorded)
+    );
+    let (said, said_of_recording) = if is_about_recording {
+        (String::new(), said)
+    } else {
+        (said, String::new())
+    };
+    body.push_str(&said);
     let (recording, subscribed) = match view.standing {
         Standing::Reader {
             recording,
@@ -135,8 +147,8 @@ pub fn preferences(view: &View) -> String {
         Standing::Stranger | Standing::Test => (Recording::On, true),
     };
     match &view.question {
-        Some(wording) => body.push_str(&question_section(wording, recording)),
-        None => body.push_str(&recording_section(view, recording)),
+        Some(wording) => body.push_str(&question_section(wording, recording, &said_of_recording)),
+        None => body.push_str(&recording_section(view, recording, &said_of_recording)),
     }
     body.push_str(&subscription_section(subscribed));
     body.push_str(&held::section(view));
@@ -232,7 +244,7 @@ fn said(view: &View) -> Option<String> {
     })
 }
 
-fn recording_section(view: &View, recording: Recording) -> String {
+fn recording_section(view: &View, recording: Recording, said: &str) -> String {
     let (state, choice, label, class) = match recording {
         Recording::On => (
             "When you open one of these mails, the sender can learn that you did, through a small picture \
@@ -261,7 +273,7 @@ fn recording_section(view: &View, recording: Recording) -> String {
         ),
     };
     format!(
-        "<section id=\"opens\"><h2>Recording of opens</h2><p>{}</p>\
+        "<section id=\"opens\"><h2>Recording of opens</h2>{said}<p>{}</p>\
          <form method=\"post\"><button{class} name=\"action\" value=\"{choice}\">{label}</button></form>{}</section>",
         escape(&state),
         erasing(recording)
@@ -269,7 +281,7 @@ fn recording_section(view: &View, recording: Recording) -> String {
 }
 
 /// The question of a mail that asks. Its two buttons are equal: the same size and look, none chosen before.
-fn question_section(wording: &str, recording: Recording) -> String {
+fn question_section(wording: &str, recording: Recording, said: &str) -> String {
     let words = escape(wording).replace('\n', "<br>");
     let button = |choice: &str, label: &str| {
         format!(
@@ -278,7 +290,7 @@ fn question_section(wording: &str, recording: Recording) -> String {
     };
     let fragment = crate::render::QUESTION_FRAGMENT.trim_start_matches('#');
     format!(
-        "<section id=\"{fragment}\"><h2>May your opens be recorded?</h2>\
+        "<section id=\"{fragment}\"><h2>May your opens be recorded?</h2>{said}\
          <p>You receive these mails whatever you answer, and can change your answer here at any time.</p>\
          <p class=\"words\" dir=\"auto\">{words}</p><div class=\"answers\">{}{}</div>{}</section>",
         button("allow_tracking", "Yes, I agree"),
@@ -385,6 +397,27 @@ mod tests {
             "the question comes first, and the rest of the page below"
         );
         assert!(ask(Recording::Refused).contains("value=\"erase_recorded\""));
+    }
+
+    #[test]
+    fn what_a_press_did_stands_in_the_part_that_its_link_points_to() {
+        for question in [None, Some("You may.".to_owned())] {
+            for done in [
+                Wish::StopRecording,
+                Wish::AllowRecording,
+                Wish::EraseRecorded,
+                Wish::Unsubscribe,
+            ] {
+                let html = preferences(&View {
+                    question: question.clone(),
+                    done: Some(done),
+                    ..view(Recording::Refused)
+                });
+                assert_eq!(html.matches("role=\"status\"").count(), 1);
+                let is_inside = html.find("role=\"status\"") > html.find("<section");
+                assert_eq!(is_inside, done != Wish::Unsubscribe, "{done:?} {question:?}");
+            }
+        }
     }
 
     #[test]

@@ -76,7 +76,7 @@ pub(super) fn granted_after(conn: &Conn, contact: ContactId, at: Instant) -> Res
         .query_row((contact.0, to_millis(at)), |row| row.get(0))?)
 }
 
-/// Notes that the server took a mail to the person, where it asks: for six months nobody asks them again.
+/// Notes that the server took a mail to the person, or may have taken it, where it asks: for six months nobody asks them again.
 pub(super) fn note_asked(conn: &Conn, id: MessageId, now: Instant) -> Result<()> {
     conn.prepare_cached(
         "UPDATE contact SET asked_at = max(coalesce(asked_at, ?2), ?2)

@@ -438,7 +438,8 @@ pub fn settle(conn: &Conn, id: MessageId, now: Instant, outcome: &Outcome) -> Re
         ":skip": skip.map(SkipReason::as_str),
         ":uncount": i64::from(matches!(outcome, Outcome::Requeued { .. })),
     })?;
-    if state == MessageState::Accepted {
+    // A mail of which nobody knows whether it left may have asked.
+    if matches!(state, MessageState::Accepted | MessageState::Uncertain) {
         consent_event::note_asked(conn, id, now)?;
     }
     if state != MessageState::Queued {

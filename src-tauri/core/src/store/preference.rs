@@ -112,7 +112,7 @@ pub fn find(conn: &Conn, token: &Token) -> Result<Option<Reader>> {
 }
 
 /// Returns the words of a campaign's question, as they stood in the mail: after launch its document is frozen.
-fn question(conn: &Conn, campaign: CampaignId) -> Result<Option<String>> {
+pub fn question(conn: &Conn, campaign: CampaignId) -> Result<Option<String>> {
     let text: String = conn
         .prepare_cached("SELECT document FROM campaign WHERE id = ?1")?
         .query_row([campaign.0], |row| row.get(0))?;

@@ -196,6 +196,10 @@ fn view(conn: &Conn, token: &Token) -> store::Result<(View, Option<Reader>)> {
     let reader = preference::find(conn, token)?;
     let Some(reader) = reader else {
         let is_test = test_token::exists(conn, token)?;
+        let question = match test_token::campaign(conn, token)? {
+            Some(campaign) => preference::question(conn, campaign)?,
+            None => None,
+        };
         return Ok((
             View {
                 sender: if is_test { organisation } else { String::new() },
@@ -206,7 +210,7 @@ fn view(conn: &Conn, token: &Token) -> store::Result<(View, Option<Reader>)> {
                 } else {
                     Standing::Stranger
                 },
-                question: None,
+                question,
                 done: None,
             },
             None,

@@ -8,7 +8,7 @@ mod pages;
 use super::*;
 use crate::api::{Code, Event};
 use crate::app::testing::{Bench, bench};
-use crate::ids::SeededEntropy;
+use crate::ids::{CampaignId, SeededEntropy};
 use crate::render::pixel::GIF;
 use crate::store::test_token;
 use crate::tracking::token::Token;

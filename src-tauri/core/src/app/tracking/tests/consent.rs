@@ -65,6 +65,7 @@ fn a_mail_that_asks_is_answered_by_post_alone_and_a_later_answer_wins() {
         "word for word: {page}"
     );
     assert!(!page.contains("reader1@"), "the address is masked");
+    assert!(page.contains("you have not answered yet"), "{page}");
     for _ in 0..2 {
         desk.get(&format!("/u/{}?action=allow_tracking", mail.page), "");
     }
@@ -376,4 +377,23 @@ fn what_was_recorded_is_erased_by_the_window_too() {
     let error =
         contact::erase_opens(&desk.bench.engine, serde_json::from_value(missing).unwrap()).unwrap_err();
     assert_eq!(error.code, Code::NotFound);
+}
+
+#[test]
+fn a_test_mail_that_asks_shows_its_page_and_does_nothing() {
+    let desk = desk();
+    desk.asking_mail(1);
+    let token = Token::generate(&SeededEntropy::new(79));
+    desk.write(move |conn| test_token::add(conn, Instant::UNIX_EPOCH, &token, CampaignId(2)));
+    let page = desk.get(&format!("/u/{token}"), "").text();
+    assert!(
+        page.contains("test mail") && page.contains("Yes, I agree"),
+        "{page}"
+    );
+    let said = desk.post(&token, FORM, "action=allow_tracking").text();
+    assert!(said.contains("nothing was changed"), "{said}");
+    assert_eq!(
+        (desk.texts(HELD), desk.history()),
+        (vec!["unknown".into()], vec![])
+    );
 }

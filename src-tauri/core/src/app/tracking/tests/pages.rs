@@ -202,7 +202,7 @@ fn what_is_posted_to_nobodys_page_is_counted_with_its_time() {
         Token::generate(&SeededEntropy::new(77)),
         Token::generate(&SeededEntropy::new(78)),
     );
-    desk.write(move |conn| test_token::add(conn, Instant::UNIX_EPOCH, &test));
+    desk.write(move |conn| test_token::add(conn, Instant::UNIX_EPOCH, &test, CampaignId(1)));
     desk.get(&format!("/u/{nobodys}"), "");
     for token in [&mail.page, &test] {
         desk.post(token, FORM, "action=stop_tracking");
@@ -230,7 +230,7 @@ fn what_is_posted_to_nobodys_page_is_counted_with_its_time() {
 fn a_test_mails_links_say_so_and_do_nothing() {
     let desk = desk();
     let token = Token::generate(&SeededEntropy::new(78));
-    desk.write(move |conn| test_token::add(conn, Instant::UNIX_EPOCH, &token));
+    desk.write(move |conn| test_token::add(conn, Instant::UNIX_EPOCH, &token, CampaignId(1)));
     assert!(desk.get(&format!("/u/{token}"), "").text().contains("test mail"));
     for body in [
         "action=stop_tracking",
