@@ -84,6 +84,8 @@ data! {
         pub consent_history: Vec<ConsentEvent>,
         /// When a mail that asks for consent to tracking was taken by the server last.
         pub asked_at: Option<Instant>,
+        /// Only a practice mail has asked them, which reached nobody.
+        pub asked_in_practice: bool,
         /// The mails of launched campaigns, newest first, at most 200.
         pub messages: Vec<ContactMessage>,
     }

@@ -21,7 +21,7 @@ use crate::ids::ContactId;
 use crate::render::document::{Block, Document, DocumentError};
 use crate::render::markdown;
 use crate::render::template::{Person, RenderError};
-use crate::store::{Conn, contact, test_token};
+use crate::store::{Conn, consent_event, contact, test_token};
 use crate::tracking::token::Token;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,6 +99,12 @@ fn reader(conn: &Conn, facts: &Facts, asked: Option<ContactId>) -> Result<Reader
     };
     let row = contact::row(conn, id)?.ok_or_else(|| Error::not_found("contact", id))?;
     let (previous, next) = contact::neighbours(conn, audience, id)?;
+    let asked = consent_event::asked(conn, id)?;
+    let asked = if facts.is_practice() {
+        asked.last()
+    } else {
+        asked.at
+    };
     Ok(Reader {
         id: Some(id),
         email: row.email,
@@ -107,7 +113,7 @@ fn reader(conn: &Conn, facts: &Facts, asked: Option<ContactId>) -> Result<Reader
         fields: contact::fields(conn, id)?,
         previous,
         next,
-        can_be_asked: may_be_asked(row.consent, contact::asked_at(conn, id)?, facts.now),
+        can_be_asked: may_be_asked(row.consent, asked, facts.now),
     })
 }
 

@@ -145,7 +145,7 @@ fn fill(engine: &Arc<Engine>, facts: &Facts, progress: &Progress, total: u64) ->
     loop {
         let (rules, audience, entropy) = (rules.clone(), audience.clone(), engine.entropy.clone());
         let planned = engine.db.write(Priority::Bulk, move |conn| -> Result<_> {
-            let people = message::candidates(conn, &audience, after, since, sending::CHUNK)?;
+            let people = message::candidates(conn, &audience, after, since, sending::CHUNK, id)?;
             for candidate in &people {
                 plan_one(conn, id, candidate, &rules, now, &*entropy)?;
             }

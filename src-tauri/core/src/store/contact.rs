@@ -195,26 +195,19 @@ pub fn consent(conn: &Conn, id: ContactId) -> Result<Option<ConsentState>> {
         .optional()?)
 }
 
-/// Returns when a contact was asked last for consent to tracking.
-pub fn asked_at(conn: &Conn, id: ContactId) -> Result<Option<Instant>> {
-    Ok(conn
-        .prepare_cached("SELECT asked_at FROM contact WHERE id = ?1")?
-        .query_row([id.0], |row| instant(row, "asked_at"))
-        .optional()?
-        .flatten())
-}
-
 /// Returns everything that the page of a contact shows.
 pub fn details(conn: &Conn, id: ContactId) -> Result<Option<ContactDetails>> {
     let Some(contact) = row(conn, id)? else {
         return Ok(None);
     };
+    let asked = consent_event::asked(conn, id)?;
     Ok(Some(ContactDetails {
         contact,
         fields: fields(conn, id)?,
         list_ids: list::of(conn, id)?,
         consent_history: consent_event::history(conn, id)?,
-        asked_at: asked_at(conn, id)?,
+        asked_at: asked.last(),
+        asked_in_practice: asked.at.is_none() && asked.practice_at.is_some(),
         messages: messages(conn, id)?,
     }))
 }

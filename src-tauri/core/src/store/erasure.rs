@@ -16,7 +16,7 @@ pub fn everything(conn: &Conn, id: ContactId) -> Result<Option<Value>> {
     };
     let more = rows(
         conn,
-        "SELECT revision, mpp_seen_at, asked_at FROM contact WHERE id = ?1",
+        "SELECT revision, mpp_seen_at, asked_at, asked_practice_at FROM contact WHERE id = ?1",
         id,
     )?;
     let mut messages = rows(

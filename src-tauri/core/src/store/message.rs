@@ -92,16 +92,19 @@ pub(super) const IN_AUDIENCE: &str = "EXISTS (SELECT 1 FROM list_member
       AND NOT EXISTS (SELECT 1 FROM list_member
                       WHERE contact_id = contact.id AND list_id IN (SELECT value FROM json_each(?2)))";
 
-/// Returns up to `limit` people of `audience` behind `after`, with their tracked mails since `since`.
+/// Returns up to `limit` people of `audience` behind `after`, with their tracked mails since `since`, and when they
+/// were asked for consent by mails that count for `campaign`.
 pub fn candidates(
     conn: &Conn,
     audience: &Audience,
     after: ContactId,
     since: Instant,
     limit: u32,
+    campaign: CampaignId,
 ) -> Result<Vec<Candidate>> {
+    let asked = consent_event::asked_sql("contact", "(SELECT practice FROM campaign WHERE id = ?6)");
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT id, email, email_key, revision, consent, asked_at,
+        "SELECT id, email, email_key, revision, consent, {asked} AS asked_at,
                 (SELECT count(*) FROM message
                  WHERE contact_id = contact.id AND accepted_at >= ?4 AND tracking = 'personal') AS tracked_lately
          FROM contact
@@ -116,6 +119,7 @@ pub fn candidates(
             after.0,
             to_millis(since),
             limit,
+            campaign.0,
         ),
         |row| {
             Ok(Candidate {
@@ -209,13 +213,17 @@ pub struct LetterPerson {
     pub asked_at: Option<Instant>,
 }
 
-const LETTER: &str =
-    "SELECT m.id, m.campaign_id, m.email, m.address_hash, m.tracking, m.not_tracked, m.pixel_token,
+fn letter_sql() -> String {
+    let asked = consent_event::asked_sql("c", "(SELECT practice FROM campaign WHERE id = m.campaign_id)");
+    format!(
+        "SELECT m.id, m.campaign_id, m.email, m.address_hash, m.tracking, m.not_tracked, m.pixel_token,
            m.preference_token, m.asks, m.attempts, m.contact_revision,
            c.id AS contact_id, c.email AS contact_email, c.email_key, c.first_name, c.last_name, c.fields,
-           c.revision, c.consent, c.asked_at
+           c.revision, c.consent, {asked} AS asked_at
     FROM message AS m
-    LEFT JOIN contact AS c ON c.id = m.contact_id";
+    LEFT JOIN contact AS c ON c.id = m.contact_id"
+    )
+}
 
 fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
     let token = |column: &str| -> rusqlite::Result<Option<Token>> {
@@ -264,7 +272,8 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
 /// Returns up to `limit` planned messages of a campaign behind `after`, for the audit.
 pub fn planned(conn: &Conn, campaign: CampaignId, after: MessageId, limit: u32) -> Result<Vec<Letter>> {
     let mut statement = conn.prepare_cached(&format!(
-        "{LETTER} WHERE m.campaign_id = ?1 AND m.state = 'planned' AND m.id > ?2 ORDER BY m.id LIMIT ?3"
+        "{} WHERE m.campaign_id = ?1 AND m.state = 'planned' AND m.id > ?2 ORDER BY m.id LIMIT ?3",
+        letter_sql()
     ))?;
     let rows = statement.query_map((campaign.0, after.0, limit), letter)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -272,17 +281,19 @@ pub fn planned(conn: &Conn, campaign: CampaignId, after: MessageId, limit: u32) 
 
 fn retry_sql() -> String {
     format!(
-        "{LETTER} WHERE m.campaign_id = ?1 AND m.state IN ('queued', 'deferred')
+        "{} WHERE m.campaign_id = ?1 AND m.state IN ('queued', 'deferred')
            AND m.next_attempt_at > ?2 AND m.next_attempt_at <= ?3
-         ORDER BY m.next_attempt_at LIMIT 1"
+         ORDER BY m.next_attempt_at LIMIT 1",
+        letter_sql()
     )
 }
 
 fn first_sql() -> String {
     format!(
-        "{LETTER} WHERE m.campaign_id = ?1 AND m.state IN ('queued', 'deferred')
+        "{} WHERE m.campaign_id = ?1 AND m.state IN ('queued', 'deferred')
            AND m.next_attempt_at = ?2 AND ?2 <= ?3
-         ORDER BY m.id LIMIT 1"
+         ORDER BY m.id LIMIT 1",
+        letter_sql()
     )
 }
 

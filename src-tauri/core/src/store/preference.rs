@@ -183,15 +183,19 @@ pub fn allow_recording(conn: &Conn, reader: &Reader, at: Instant, wording: &str,
 
 /// Erases what was recorded of a person who has ended recording. `None` where they have not; else tells whether
 /// there was anything.
-pub fn erase_recorded(conn: &Conn, reader: &Reader) -> Result<Option<bool>> {
-    match (reader.contact, reader.consent) {
-        (Some(contact), Some(ConsentState::Refused)) => {
-            erasure::erase_opens(conn, contact, NotTrackedReason::Refused).map(Some)
-        }
-        // With the person all of it was erased.
-        (None, _) => Ok(Some(false)),
-        _ => Ok(None),
+pub fn erase_recorded(conn: &Conn, reader: &Reader, said: Said) -> Result<Option<bool>> {
+    // With the person all of it was erased.
+    let Some(contact) = reader.contact else {
+        return Ok(Some(false));
+    };
+    // Who has agreed again since was still told that it would be done.
+    let had_ended = reader.opted_out
+        || reader.consent == Some(ConsentState::Refused)
+        || said == Said::Before && consent_event::refused_since(conn, contact, Instant::UNIX_EPOCH)?;
+    if !had_ended {
+        return Ok(None);
     }
+    erasure::erase_opens(conn, contact, NotTrackedReason::Refused).map(Some)
 }
 
 /// Keeps all mail from the reader's address. Tells whether that is new.

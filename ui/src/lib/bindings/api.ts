@@ -730,6 +730,10 @@ consent_history: Array<ConsentEvent>,
  */
 asked_at: string | null, 
 /**
+ * Only a practice mail has asked them, which reached nobody.
+ */
+asked_in_practice: boolean, 
+/**
  * The mails of launched campaigns, newest first, at most 200.
  */
 messages: Array<ContactMessage>, };

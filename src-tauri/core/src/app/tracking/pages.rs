@@ -163,7 +163,7 @@ fn act(
             ActivityKind::Contacts,
             "asked for what is held about them",
         ),
-        Wish::EraseRecorded => match preference::erase_recorded(conn, reader)? {
+        Wish::EraseRecorded => match preference::erase_recorded(conn, reader, said)? {
             Some(is_new) => (
                 is_new,
                 ActivityKind::Contacts,

@@ -397,3 +397,17 @@ fn a_test_mail_that_asks_shows_its_page_and_does_nothing() {
         (vec!["unknown".into()], vec![])
     );
 }
+
+#[test]
+fn an_erasure_that_waited_in_the_spool_is_done_though_the_person_agreed_again() {
+    let desk = desk();
+    let mail = desk.mail(1);
+    desk.look(&mail, THUNDERBIRD, "");
+    desk.replay(&mail, Wish::EraseRecorded, "2026-04-01T08:00:00Z");
+    assert_eq!(desk.number(HITS), 1, "nobody had ended recording");
+    desk.post(&mail.page, FORM, "action=stop_tracking");
+    desk.post(&mail.page, FORM, "action=allow_tracking");
+    desk.replay(&mail, Wish::EraseRecorded, "2026-04-01T08:00:00Z");
+    assert_eq!((desk.number(HITS), desk.texts(HELD)), (0, vec!["granted".into()]));
+    desk.verify();
+}
