@@ -15,8 +15,8 @@ const DAY_MS: i64 = 86_400_000;
 /// Records a word and makes it the one that holds; nothing happens where there is no such contact.
 ///
 /// The contact's revision rises: a mail that was audited before is audited again, since its pixel may have to go.
-/// A refusal, by whatever way it came, destroys the pixels' tokens of all mails to the person for good: this is the
-/// only place that does so, and every way comes through here.
+/// A refusal, by whatever way it came, destroys the pixels' tokens of all mails to the person for good: every way comes
+/// through here, so no other place has to remember it.
 pub fn record(conn: &Conn, contact: ContactId, word: &ConsentWord, at: Instant) -> Result<()> {
     let known = conn
         .prepare_cached("UPDATE contact SET consent = ?2, revision = revision + 1 WHERE id = ?1")?
@@ -45,8 +45,21 @@ pub fn refuse_by_signal(conn: &Conn, contact: ContactId, at: Instant) -> Result<
     Ok(true)
 }
 
-/// Ends the tracking of mails of before `at`, at which the person refused, though they have agreed again since.
-pub(super) fn destroy_tokens_until(conn: &Conn, contact: ContactId, at: Instant) -> Result<()> {
+/// Records a refusal of `at` that is heard of only after the person has agreed again: that consent goes on to hold, and
+/// is written behind it once more, so that the history ends with what holds. The mails of before `at` stay ended.
+pub(super) fn record_late_refusal(
+    conn: &Conn,
+    contact: ContactId,
+    refusal: &ConsentWord,
+    at: Instant,
+) -> Result<()> {
+    append(conn, contact, refusal, at)?;
+    conn.prepare_cached(
+        "INSERT INTO consent_event (contact_id, state, at, source, wording)
+         SELECT contact_id, state, at, source, wording FROM consent_event
+         WHERE contact_id = ?1 AND state = 'granted' ORDER BY id DESC LIMIT 1",
+    )?
+    .execute([contact.0])?;
     conn.prepare_cached(
         "UPDATE message SET pixel_token = NULL WHERE contact_id = ?1 AND coalesce(handing_over_at, 0) <= ?2",
     )?

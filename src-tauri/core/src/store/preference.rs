@@ -128,14 +128,14 @@ pub fn stop_recording(conn: &Conn, reader: &Reader, at: Instant, said: Said) -> 
     if let Some(contact) = reader.contact
         && reader.consent != Some(ConsentState::Refused)
     {
-        if said == Said::Before && consent_event::granted_after(conn, contact, at)? {
-            consent_event::destroy_tokens_until(conn, contact, at)?;
-            return Ok(false);
-        }
         let word = match &reader.question {
             Some(wording) => answer(ConsentState::Refused, CONSENT_SOURCE, wording)?,
             None => ConsentWord::refusal(SOURCE),
         };
+        if said == Said::Before && consent_event::granted_after(conn, contact, at)? {
+            consent_event::record_late_refusal(conn, contact, &word, at)?;
+            return Ok(true);
+        }
         consent_event::record(conn, contact, &word, at)?;
         is_new = true;
     }

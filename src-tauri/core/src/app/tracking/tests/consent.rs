@@ -145,6 +145,7 @@ fn an_older_answer_from_the_spool_never_undoes_a_later_one() {
     assert_eq!(desk.texts(HELD), ["granted"], "nor does an older refusal");
     desk.replay(&mail, Wish::StopRecording, "2026-04-01T08:00:02Z");
     assert_eq!(desk.texts(HELD), ["refused"]);
+    desk.verify();
 }
 
 #[test]
@@ -160,6 +161,16 @@ fn an_older_refusal_from_the_spool_ends_the_mails_of_before() {
         (desk.texts(HELD), desk.number(TOKENS)),
         (vec!["granted".into()], 0)
     );
+    assert_eq!(
+        desk.history(),
+        [
+            "granted 1775030500000 a form 1",
+            "refused 1775030401000 preference page 0",
+            "granted 1775030500000 a form 1",
+        ],
+        "no word is lost, and the last one holds"
+    );
+    desk.verify();
 }
 
 #[test]
