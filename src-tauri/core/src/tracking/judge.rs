@@ -4,7 +4,7 @@
 //! a moment, one address asks for many people's mails. [`judge`] looks at all hits of a campaign at once, so that the
 //! order in which they came, or were written down, decides nothing.
 
-use super::classify::{self, Crowd, Facts, RULE_VERSION, Told};
+use super::classify::{self, Crowd, Facts, RULE_VERSION, Told, threshold};
 use super::networks::Network;
 use crate::clock::Instant;
 use crate::domain::label::Says;
@@ -32,6 +32,9 @@ const GATEWAY_WITHIN: TimeDelta = TimeDelta::seconds(600);
 /// fewer than one in [`SCANS_SHARE`] of those that it ever asked for.
 const SCANS: usize = 3;
 const SCANS_SHARE: usize = 5;
+/// Where it is at least half of them, within a minute of the delivery is fast enough.
+const QUICK: TimeDelta = threshold::FAST_AT_GATEWAY;
+const QUICK_SHARE: usize = 2;
 
 /// How far the time of a hit can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -381,12 +384,16 @@ fn gateways<'a>(
 /// Returns the addresses that ask for mails as no person does. A mail service's own are none of them: its proxies
 /// fetch for everybody.
 fn scanners<'a>(hits: &[Evidence<'a>], first: &[First]) -> HashSet<&'a [u8]> {
-    let asked = first.iter().map(|first| {
-        let hit = &hits[first.index];
-        (hit.address, hit.message, first.is_scan)
-    });
-    let with_address = asked.filter(|(address, ..)| !address.is_empty());
-    mostly_scanned(with_address, SCANS, SCANS_SHARE)
+    let asked = |is_scan: fn(&First) -> bool| {
+        first.iter().filter_map(move |first| {
+            let hit = &hits[first.index];
+            (!hit.address.is_empty()).then(|| (hit.address, hit.message, is_scan(first)))
+        })
+    };
+    let quick = |first: &First| first.is_scan || first.delta.is_some_and(|delta| delta < QUICK);
+    let mut found = mostly_scanned(asked(|first| first.is_scan), SCANS, SCANS_SHARE);
+    found.extend(mostly_scanned(asked(quick), SCANS, QUICK_SHARE));
+    found
 }
 
 /// Returns the keys of which at least `least` mails were scanned, and one in `share` of those that were asked for.

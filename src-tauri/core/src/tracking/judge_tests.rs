@@ -246,6 +246,20 @@ fn an_address_that_scanned_other_mails_is_not_called_a_person() {
         reasons,
         ["instant", "instant", "instant", "scanner_address", "browser"]
     );
+    let mut quick: Vec<Plain> = (0..3)
+        .map(|mail| plain(mail * 5, 12 + 15 * mail, CHROME, 7))
+        .collect();
+    assert_eq!(
+        self::reasons(&quick),
+        ["scanner_address"; 3],
+        "each within a minute of its delivery"
+    );
+    quick.extend((21..25).map(|mail| plain(mail, 3600 * mail, CHROME, 7)));
+    assert_eq!(
+        self::reasons(&quick),
+        ["browser"; 7],
+        "of seven, three are no half"
+    );
     let mut office: Vec<Plain> = (0..3).map(|mail| plain(mail, 1, CHROME, 7)).collect();
     office.extend((3..20).map(|mail| plain(mail, 3600 * mail, CHROME, 7)));
     assert!(
