@@ -115,6 +115,7 @@ commands! {
     campaign_resume(CampaignResume) -> Done = app::launch::resume;
     campaign_cancel(CampaignCancel) -> Done = app::launch::cancel;
     campaign_window_set(CampaignWindowSet) -> Done = app::launch::window_set;
+    campaign_window_end(CampaignWindowEnd) -> Done = app::launch::window_end;
 
     report_get(ReportGet) -> Report = app::report::get, provides [Opens, Campaigns];
     report_series(ReportSeries) -> ReportSeriesResponse = app::report::series, provides [Opens];

@@ -498,7 +498,7 @@ fn sender(conn: &Conn) -> store::Result<String> {
 
 /// Wakes a thread, and ends it.
 #[derive(Default)]
-struct Bell {
+pub(super) struct Bell {
     state: Mutex<Rung>,
     changed: Condvar,
 }
@@ -510,24 +510,28 @@ struct Rung {
 }
 
 impl Bell {
-    fn ring(&self) {
+    pub(super) fn ring(&self) {
         held(&self.state).rang = true;
         self.changed.notify_all();
     }
 
-    fn stop(&self) {
+    pub(super) fn stop(&self) {
         held(&self.state).stopped = true;
         self.changed.notify_all();
     }
 
     /// Waits until it rings, for `limit` at most; false once it is stopped.
-    fn wait(&self, limit: Duration) -> bool {
+    pub(super) fn wait(&self, limit: Duration) -> bool {
         let (mut state, _) = self
             .changed
             .wait_timeout_while(held(&self.state), limit, |state| !state.rang && !state.stopped)
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         state.rang = false;
         !state.stopped
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        held(&self.state).stopped
     }
 
     /// Waits for `pause`, whether it rings or not; false once it is stopped.

@@ -65,6 +65,8 @@ pub struct Engine {
     pub(crate) sender: Mutex<Option<super::sending::Running>>,
     /// Readers who asked for what is held about them.
     pub(crate) data_requests: super::data_request::Desk,
+    /// What is to be done with time.
+    pub(crate) upkeep: super::upkeep::Desk,
     /// Long jobs.
     pub jobs: Jobs,
     events: Arc<Events>,
@@ -112,6 +114,7 @@ impl Engine {
             listener: Mutex::default(),
             sender: Mutex::default(),
             data_requests: super::data_request::Desk::default(),
+            upkeep: super::upkeep::Desk::default(),
             jobs,
             events,
             socket: Mutex::default(),
@@ -120,6 +123,7 @@ impl Engine {
         super::sending::recover(&engine)?;
         super::tracking::recover(&engine)?;
         super::data_request::recover(&engine);
+        super::upkeep::start(&engine);
         Ok(engine)
     }
 
@@ -172,6 +176,7 @@ impl Engine {
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
             .take();
+        super::upkeep::stop(self);
         super::tracking::stop(self);
         super::sending::stop(self);
         super::data_request::finish(self);

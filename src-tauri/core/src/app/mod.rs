@@ -30,5 +30,6 @@ pub mod settings;
 pub(crate) mod testing;
 pub mod tracking;
 mod transports;
+pub mod upkeep;
 pub mod verify;
 pub mod workspace;

@@ -209,6 +209,10 @@ impl<'a> Rehearsal<'a> {
                 zone: None,
                 theme: None,
                 tracked_per_30_days: None,
+                grace_days: None,
+                cap_hits: None,
+                cap_machine_hits: None,
+                verdicts_months: None,
             },
         )?;
         account::save(
@@ -327,6 +331,8 @@ impl<'a> Rehearsal<'a> {
                 postal_address: POSTAL_ADDRESS.into(),
                 markdown: Some(mailing.markdown.into()),
                 document: None,
+                cap: None,
+                grace_days: None,
             },
         )?;
         Ok(saved.id)

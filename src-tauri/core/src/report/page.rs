@@ -306,6 +306,9 @@ mod tests {
             launched_at: None,
             practice: false,
             as_of: "2026-04-01T08:00:00Z".parse().unwrap(),
+            closed_at: None,
+            closing: None,
+            late_counted_until: None,
         }
     }
 

@@ -5,8 +5,9 @@ use super::{Conn, Result};
 /// A question whose answer must be 0, and the sentence for any other.
 const LEDGER: &[(&str, &str)] = &[
     (
-        "SELECT count(*) FROM message WHERE tracking = 'personal' AND state = 'accepted'
-           AND pixel_token IS NULL AND opted_out_at IS NULL AND contact_id IS NOT NULL",
+        "SELECT count(*) FROM message JOIN campaign ON campaign.id = message.campaign_id
+         WHERE message.tracking = 'personal' AND message.state = 'accepted' AND pixel_token IS NULL
+           AND opted_out_at IS NULL AND contact_id IS NOT NULL AND campaign.closing IS NULL",
         "tracked messages have no pixel token",
     ),
     (
@@ -53,6 +54,18 @@ const LEDGER: &[(&str, &str)] = &[
         "SELECT count(*) FROM hit JOIN message ON message.id = hit.message_id
          WHERE hit.campaign_id <> message.campaign_id",
         "hits stand under another campaign than their message",
+    ),
+    (
+        "SELECT count(*) FROM campaign WHERE closed_at IS NOT NULL AND (closing IS NULL OR shared_token IS NOT NULL
+           OR client_key IS NOT NULL OR EXISTS (SELECT 1 FROM message
+             WHERE campaign_id = campaign.id AND pixel_token IS NOT NULL))",
+        "campaigns whose tracking has ended still have tokens of pixels, or a key",
+    ),
+    (
+        "SELECT count(*) FROM hit JOIN campaign ON campaign.id = hit.campaign_id
+         WHERE campaign.closed_at IS NOT NULL AND (hit.settled = 0 OR hit.user_agent <> '' OR hit.network <> ''
+           OR hit.network_label <> '' OR hit.address_hash <> x'' OR hit.client_hash <> x'')",
+        "hits of campaigns whose tracking has ended still have evidence",
     ),
     (
         "SELECT count(*) FROM erase_link WHERE erased_at IS NOT NULL AND request_id IS NOT NULL",

@@ -32,7 +32,10 @@ pub fn everything(conn: &Conn, id: ContactId) -> Result<Option<Value>> {
         let message_id = ContactId(message["id"].as_i64().unwrap_or_default());
         let hits = rows(
             conn,
-            "SELECT at, class, reason, client, user_agent, network, new_look FROM hit
+            "SELECT at, class, reason, rule_version, client, user_agent, network, network_label, said, timing,
+               settled, new_look,
+               (SELECT says FROM label WHERE kind = 'hit' AND value = CAST(hit.id AS TEXT)) AS corrected_to
+             FROM hit
              WHERE message_id = ?1 ORDER BY at, id",
             message_id,
         )?;
@@ -135,6 +138,8 @@ pub fn erase(conn: &Conn, id: ContactId) -> Result<bool> {
     take_out_of_hourly(conn, id)?;
     for sql in [
         &*format!("DELETE FROM outbox_mail WHERE id IN ({OUTBOX_MAILS})"),
+        "DELETE FROM label WHERE kind = 'hit' AND value IN (SELECT CAST(hit.id AS TEXT) FROM hit
+            JOIN message ON message.id = hit.message_id WHERE message.contact_id = ?1)",
         "DELETE FROM hit WHERE message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
         "DELETE FROM activity WHERE contact_id = ?1
             OR message_id IN (SELECT id FROM message WHERE contact_id = ?1)",

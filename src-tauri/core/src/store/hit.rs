@@ -6,7 +6,7 @@ use crate::domain::message::MessageState;
 use crate::domain::open::{HitClass, Signal};
 use crate::domain::window::Window;
 use crate::ids::{CampaignId, ContactId, HitId, MessageId};
-use crate::tracking::policy::{MessageFacts, Target};
+use crate::tracking::policy::{Cap, MessageFacts, Target};
 use crate::tracking::token::Token;
 use rusqlite::{OptionalExtension, Row};
 
@@ -42,6 +42,8 @@ pub struct FoundMessage {
     pub machine_hits: u32,
     /// It had a human hit.
     pub opened: bool,
+    /// How many hits of it are stored.
+    pub cap: Cap,
 }
 
 /// Finds what `token` belongs to.
@@ -82,7 +84,8 @@ pub fn find(conn: &Conn, token: &Token) -> Result<Found> {
 const FIND_MESSAGE: &str = "SELECT m.id, m.campaign_id, m.contact_id, m.state, m.tracking, m.opted_out_at,
            m.accepted_at, m.handing_over_at, m.signal, m.hits, m.machine_hits, m.first_open_at,
            c.opens_from, c.opens_until, p.consent,
-           a.from_address IS NOT NULL AND lower(a.from_address) = lower(m.email) AS to_sender
+           a.from_address IS NOT NULL AND lower(a.from_address) = lower(m.email) AS to_sender,
+           c.cap_hits, c.cap_machine_hits
     FROM message AS m
     JOIN campaign AS c ON c.id = m.campaign_id
     LEFT JOIN contact AS p ON p.id = m.contact_id
@@ -107,6 +110,8 @@ mod column {
     pub const OPENS_UNTIL: usize = 13;
     pub const CONSENT: usize = 14;
     pub const TO_SENDER: usize = 15;
+    pub const CAP_HITS: usize = 16;
+    pub const CAP_MACHINE_HITS: usize = 17;
 }
 
 fn message_row(row: &Row<'_>) -> rusqlite::Result<Found> {
@@ -135,8 +140,18 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<Found> {
             hits: row.get(HITS)?,
             machine_hits: row.get(MACHINE_HITS)?,
             opened: instant(row, FIRST_OPEN_AT)?.is_some(),
+            cap: cap(row.get(CAP_HITS)?, row.get(CAP_MACHINE_HITS)?),
         }),
     })
+}
+
+/// Returns the cap of a campaign; those of before it could be set have the default.
+fn cap(hits: Option<u32>, machine_hits: Option<u32>) -> Cap {
+    let default = Cap::default();
+    Cap {
+        hits: hits.unwrap_or(default.hits),
+        machine_hits: machine_hits.unwrap_or(default.machine_hits),
+    }
 }
 
 fn window(row: &Row<'_>, from: usize, until: usize) -> rusqlite::Result<Option<Window>> {

@@ -55,3 +55,13 @@ ALTER TABLE campaign ADD COLUMN closing TEXT;
 ALTER TABLE message ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
 -- When a mail that asks was taken by the server last.
 ALTER TABLE contact ADD COLUMN asked_at INTEGER;
+
+-- JSON: domain::limits::Own, what its author set for it alone. The columns above hold what was in force when it was
+-- prepared.
+ALTER TABLE campaign ADD COLUMN limits TEXT NOT NULL DEFAULT '{}';
+-- When its verdicts were removed, or began to be, because they are older than the workspace keeps them.
+ALTER TABLE campaign ADD COLUMN verdicts_gone_at INTEGER;
+-- While they are being removed: those of its messages up to this id are gone.
+ALTER TABLE campaign ADD COLUMN verdicts_after INTEGER;
+-- The campaigns whose tracking is still to be ended.
+CREATE INDEX campaign_to_close ON campaign (state, opens_until, grace_days) WHERE closed_at IS NULL;
