@@ -377,6 +377,12 @@ pub enum Campaign {
         /// Time zone, such as Europe/Berlin.
         #[arg(long)]
         zone: Option<String>,
+        /// End it now.
+        #[arg(long, conflicts_with_all = ["days", "from", "until", "zone", "grace"])]
+        end: bool,
+        /// Days after it in which loads are still counted as late, 0 to 90.
+        #[arg(long)]
+        grace: Option<u32>,
     },
     /// Send one mail of it to any address, never tracked.
     Test {

@@ -344,7 +344,14 @@ impl Session {
                 from,
                 until,
                 zone,
+                end,
+                grace,
             } => {
+                if end {
+                    let value = self.access.call("campaign_window_end", json!({ "id": id }))?;
+                    print::json_document(&value);
+                    return Ok(ExitCode::SUCCESS);
+                }
                 let window = match (days, from, until) {
                     (Some(days), ..) => match zone {
                         Some(zone) => json!({ "days": days, "zone": zone }),
@@ -353,10 +360,13 @@ impl Session {
                     (None, Some(from), Some(until)) => {
                         json!({ "from": from, "until": until, "zone": zone.unwrap_or_else(crate::machine::zone) })
                     }
-                    _ => bail!("say --days N, or --from and --until"),
+                    _ if grace.is_some() => json!(null),
+                    _ => bail!("say --days N, --from and --until, --grace N, or --end"),
                 };
-                self.access
-                    .call("campaign_window_set", json!({ "id": id, "window": window }))?
+                self.access.call(
+                    "campaign_window_set",
+                    json!({ "id": id, "window": window, "grace_days": grace }),
+                )?
             }
             Campaign::Test { id, to } => self
                 .access

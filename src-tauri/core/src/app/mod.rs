@@ -15,6 +15,8 @@ pub mod home;
 pub mod import;
 pub mod jobs;
 pub mod launch;
+#[cfg(test)]
+mod limits_tests;
 pub mod outbox;
 pub mod preflight;
 pub mod reach;
