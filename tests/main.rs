@@ -10,9 +10,11 @@
 //! - `docs`: the tests that the documents name exist.
 //! - `durability`: what was answered with 200 outlives kills, power cuts, full disks and locks.
 //! - `engine`: one engine per workspace, frames, crashes, pause and cancel, by the real process.
+//! - `erasure`: an erased person is in no file of the workspace, nor in a new backup.
 //! - `indistinguishable`: neither bytes nor time tell one token from another.
 //! - `listening`: what `listen` prints while it runs, and what the report says of the time it did not.
 //! - `real_mail`: fifty mails through Postfix and Dovecot, read, opened, opted out of, reported.
+//! - `window_end`: tracking ends with the window and its grace; what is left, and what readers still get.
 //! - `harness`: Postfix, Dovecot, `casementctl` and the clients that look at them; no tests of the product.
 
 #![allow(
@@ -30,7 +32,9 @@ mod demo;
 mod docs;
 mod durability;
 mod engine;
+mod erasure;
 mod harness;
 mod indistinguishable;
 mod listening;
 mod real_mail;
+mod window_end;

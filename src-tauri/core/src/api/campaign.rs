@@ -114,13 +114,13 @@ data! {
     #[derive(Default, Copy)]
     pub struct CampaignCap {
         /// Stored loads of one mail, 1 to 1,000. Further ones are only counted.
-        #[serde(default)] #[ts(optional)]
+        #[serde(default, skip_serializing_if = "Option::is_none")] #[ts(optional)]
         pub hits: Option<u32>,
         /// Of these, by machines: 0 to `hits`. The first of each class and client is always stored.
-        #[serde(default)] #[ts(optional)]
+        #[serde(default, skip_serializing_if = "Option::is_none")] #[ts(optional)]
         pub machine_hits: Option<u32>,
         /// Tracked mails to one person in 30 days, 1 to 1,000. Beyond it mails go out without a pixel.
-        #[serde(default)] #[ts(optional)]
+        #[serde(default, skip_serializing_if = "Option::is_none")] #[ts(optional)]
         pub tracked_mails: Option<u32>,
     }
 

@@ -19,8 +19,6 @@ pub(super) const REDUCE: &str =
 pub(super) const HAS_EVIDENCE: &str = "(hit.settled = 0 OR hit.user_agent <> '' OR hit.network <> ''
     OR hit.network_label <> '' OR hit.address_hash <> x'' OR hit.client_hash <> x'')";
 
-const DAY_MS: i64 = 86_400_000;
-
 /// How far the destruction is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Progress {
@@ -222,6 +220,7 @@ mod tests {
     use crate::store::db::testing;
 
     const ID: CampaignId = CampaignId(1);
+    const DAY_MS: i64 = 86_400_000;
 
     /// A campaign of 25 tracked mails with three hits each, between the mails of another; its window ended on day 30.
     fn ended() -> Conn {

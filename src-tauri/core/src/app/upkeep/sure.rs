@@ -81,7 +81,8 @@ mod tests {
     #[test]
     fn a_time_is_sure_after_an_hour_of_running_in_which_the_clock_was_not_before_it() {
         const YEAR: i64 = 525_600;
-        let table: &[(&str, &[(i64, u64)], Option<i64>)] = &[
+        type Case<'a> = (&'a str, &'a [(i64, u64)], Option<i64>);
+        let table: &[Case<'_>] = &[
             ("nothing is sure at first", &[(0, 0), (59, 59)], None),
             ("an hour later the beginning is", &[(0, 0), (60, 60)], Some(0)),
             (
