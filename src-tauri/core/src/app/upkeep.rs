@@ -105,7 +105,21 @@ pub(crate) fn wake(engine: &Engine) {
     }
 }
 
+/// Empties the log where it may still hold tokens that were destroyed just before the last end.
+fn recover(engine: &Engine) -> Result<()> {
+    let since = engine.clock.now() - TimeDelta::days(1);
+    if engine.read(|conn| Ok(closing::is_closed_since(conn, since)?))? {
+        engine.db.checkpoint()?;
+    }
+    Ok(())
+}
+
 fn run(weak: &Weak<Engine>, bell: &Bell) {
+    if let Some(engine) = weak.upgrade()
+        && let Err(error) = recover(&engine)
+    {
+        tracing::warn!(error = %error.message, "the log could not be emptied after the end of tracking");
+    }
     let mut looked = std::time::Instant::now();
     let mut ran = Duration::ZERO;
     loop {

@@ -73,6 +73,13 @@ pub fn end(conn: &Conn, id: CampaignId) -> Result<End> {
     })
 }
 
+/// Tells whether a campaign was closed since `since`.
+pub fn is_closed_since(conn: &Conn, since: Instant) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM campaign WHERE closed_at >= ?1)")?
+        .query_row([to_millis(since)], |row| row.get(0))?)
+}
+
 /// Nothing of it will be sent any more, and its window and grace were over at `?1`.
 const IS_DUE: &str = "closed_at IS NULL AND state IN ('finished', 'cancelled')
     AND opens_until <= ?1 - coalesce(grace_days, ?2) * 86400000";

@@ -363,3 +363,50 @@ fn verdicts_go_after_the_months_that_the_workspace_keeps_them() {
         super::super::report::timeline(&bench.engine, crate::api::MessageTimeline { id: MessageId(3) });
     assert_eq!(told.unwrap().entries.len(), 0);
 }
+
+#[test]
+fn in_real_time_a_thread_does_it_and_short_runs_add_up() {
+    use crate::clock::{Clock, SystemClock};
+    let dir = tempfile::tempdir().unwrap();
+    let open = || crate::app::testing::open(dir.path(), Arc::new(SystemClock));
+    let second = Duration::from_millis(1100);
+    let engine = open();
+    let now = SystemClock.now();
+    let kept = format!(
+        "{{\"sure\":{{\"seen_at\":\"{}\",\"ran_secs\":3598,\"at\":null}}}}",
+        now.to_rfc3339()
+    );
+    engine
+        .write(&[], move |conn| {
+            conn.execute_batch(&format!(
+                "INSERT INTO campaign (id, name, document, created_at, updated_at, state, launched_at, opens_from,
+                   opens_until, grace_days, shared_token)
+                 VALUES (1, 'Spring', '{{}}', 0, 0, 'finished', 1, 1, 2, 0, randomblob(16));
+                 INSERT INTO setting (key, value) VALUES ('upkeep', '{kept}')"
+            ))
+            .map_err(crate::store::Error::from)?;
+            Ok(())
+        })
+        .unwrap();
+    let is_closed = |engine: &Engine| {
+        let end = engine.read(|conn| Ok(closing::end(conn, ID)?)).unwrap();
+        end.closed_at.is_some()
+    };
+    std::thread::sleep(second);
+    engine.shutdown();
+    drop(engine);
+    // One second more was noted; another one makes the hour.
+    let engine = open();
+    assert!(!is_closed(&engine));
+    std::thread::sleep(second);
+    wake(&engine);
+    let begun = std::time::Instant::now();
+    while !is_closed(&engine) {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "the thread closes it by itself"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    engine.shutdown();
+}
