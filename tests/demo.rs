@@ -208,14 +208,35 @@ fn every_number_of_the_demo_follows_from_its_mails_and_its_log() {
         );
         let upper = person + unknown + machine + count.not_recorded.min(silent);
         close(&report["upper_rate"], upper as f64 / tracked, "upper_rate");
-        if report["interval"].is_array() {
-            let (low, high) = wilson(person as f64, tracked);
-            close(&report["interval"][0], low.max(0.0), "the interval's low end");
-            close(&report["interval"][1], high.min(1.0), "the interval's high end");
-        }
+        let (low, high) = wilson(person as f64, tracked);
+        close(
+            &report["confirmed_interval"][0],
+            low.max(0.0),
+            "the interval's low end",
+        );
+        close(
+            &report["confirmed_interval"][1],
+            high.min(1.0),
+            "the interval's high end",
+        );
         match count.estimate() {
-            Some(estimate) => close(&report["estimate"], estimate, "estimate"),
-            None => assert_eq!(report["estimate"], Value::Null, "too few for an estimate"),
+            Some(estimate) => {
+                close(&report["estimate"], estimate, "estimate");
+                let end = |at: usize| report["interval"][at].as_f64().expect("an end of the interval");
+                assert!(
+                    end(0) <= estimate && estimate <= end(1) && end(0) < end(1),
+                    "the interval holds its estimate: {report:#}"
+                );
+                assert!(
+                    end(0) >= person as f64 / tracked && end(1) <= upper as f64 / tracked,
+                    "no end lies outside what was counted: {report:#}"
+                );
+            }
+            None => assert_eq!(
+                (&report["estimate"], &report["interval"]),
+                (&Value::Null, &Value::Null),
+                "too few for an estimate"
+            ),
         }
         the_kept_workspace_says_the_same(&ctl, report);
     }

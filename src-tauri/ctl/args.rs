@@ -26,6 +26,8 @@ pub struct Args {
 pub enum Command {
     /// Play the whole loop on sample data: import, send into the practice outbox, open as readers do, report.
     Demo(Demo),
+    /// Play an invented campaign through the real judge, and set its report beside the truth.
+    Simulate(Simulate),
     /// Import contacts from a CSV file with headers.
     Import(Import),
     /// The base address that mails carry from now on.
@@ -63,6 +65,12 @@ pub enum Command {
     },
     /// Check the database and the invariants of ledger and rollups.
     Verify,
+    /// Say what user agents are taken for: a CSV file's column `ua`, judged as the listener would. Needs no workspace.
+    Judge {
+        /// A CSV file with headers, one of them `ua`.
+        #[arg(long, value_name = "FILE")]
+        ua_file: PathBuf,
+    },
     /// Any command of the table.
     Call {
         /// Its name.
@@ -91,6 +99,23 @@ pub struct Demo {
     /// Another seed invents other people and other readers.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+}
+
+/// Options of `simulate`.
+#[derive(Debug, ClapArgs)]
+pub struct Simulate {
+    /// Another seed plays another campaign.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Who gets it, as a JSON file [default: a newsletter's readers].
+    #[arg(long, value_name = "FILE")]
+    pub audience: Option<PathBuf>,
+    /// How many people, in place of the audience's number.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub people: Option<u32>,
+    /// So many campaigns, with seeds that follow one another: prints how often the report held the truth.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub runs: u32,
 }
 
 /// Options of `import`.
@@ -361,29 +386,8 @@ pub enum Campaign {
         /// Its id.
         id: i64,
     },
-    /// Change the window.
-    Window {
-        /// Its id.
-        id: i64,
-        /// So many days from the launch on.
-        #[arg(long, conflicts_with_all = ["from", "until"])]
-        days: Option<u32>,
-        /// Local time, such as 2026-04-01T09:00:00.
-        #[arg(long, requires = "until")]
-        from: Option<String>,
-        /// Local time, exclusive.
-        #[arg(long, requires = "from")]
-        until: Option<String>,
-        /// Time zone, such as Europe/Berlin.
-        #[arg(long)]
-        zone: Option<String>,
-        /// End it now.
-        #[arg(long, conflicts_with_all = ["days", "from", "until", "zone", "grace"])]
-        end: bool,
-        /// Days after it in which loads are still counted as late, 0 to 90.
-        #[arg(long)]
-        grace: Option<u32>,
-    },
+    /// Change the window, its grace, or end it.
+    Window(crate::window::Change),
     /// Send one mail of it to any address, never tracked.
     Test {
         /// Its id.

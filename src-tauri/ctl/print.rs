@@ -1,6 +1,7 @@
 //! How results and errors are put on the terminal.
 
 use casement_core::api::{self, Preflight, RateParts, Report};
+use casement_core::report::words;
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -80,13 +81,21 @@ pub fn report(report: &Report) -> String {
         ..
     } = report.parts;
     let mut out = format!("{}\n\n", report.name);
-    if tracked == 0 {
-        out.push_str("Opened by   not measured: no mail carried a pixel of its own\n");
-    } else {
-        out.push_str(&format!(
+    match report.parts.unmeasured {
+        Some(why) => out.push_str(&format!("Opened by   not measured. {}\n", words::unmeasured(why))),
+        None => out.push_str(&format!(
             "Opened by   {} – {}\n",
             percent(report.parts.confirmed_rate),
             percent(report.parts.upper_rate)
+        )),
+    }
+    if let (Some(rate), Some([low, high])) = (report.estimate, report.interval) {
+        out.push_str(&format!(
+            "  likely {} ({} – {})\n  {}\n",
+            percent(Some(rate)),
+            percent(Some(low)),
+            percent(Some(high)),
+            words::ASSUMPTION
         ));
     }
     out.push_str(&format!(
@@ -105,8 +114,8 @@ pub fn report(report: &Report) -> String {
             report.parts.not_recorded_at_request,
             "loads not recorded at the readers' request (DNT, GPC)",
         ),
-        (report.early, "looks before the window"),
-        (report.late, "looks after the window"),
+        (report.early, "looks before the window, only counted"),
+        (report.late, "looks after the window, only counted"),
         (report.over_cap, "looks beyond the cap, only counted"),
         (report.opted_out, "ended tracking"),
         (report.unsubscribed, "unsubscribed"),
@@ -131,7 +140,7 @@ pub fn report(report: &Report) -> String {
     for (reason, count) in &report.parts.not_tracked.by_reason {
         out.push_str(&format!(
             "  {count} not tracked: {}\n",
-            reason.as_str().replace('_', " ")
+            words::not_tracked(*reason)
         ));
     }
     out

@@ -2,7 +2,7 @@
 
 use crate::access::{self, Access};
 use crate::args::{Account, Address, Args, Campaign, Command, Contacts, Import};
-use crate::{demo, print, serve};
+use crate::{demo, judge, print, serve, simulate};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{self, Code, Preflight, Report, SendingStatus};
 use casement_core::engine::socket;
@@ -27,6 +27,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
     } = args;
     match &command {
         Command::Demo(options) => return demo::demo(options, json, quiet),
+        Command::Simulate(options) => return simulate::simulate(options, json, quiet),
+        Command::Judge { ua_file } => return judge::judge(ua_file, json),
         Command::Call { list: true, .. } => {
             api::COMMANDS
                 .iter()
@@ -71,7 +73,12 @@ impl Session {
                     serde_json::from_str(&text_or_stdin(&request)?).context("the request is no JSON")?;
                 print::json_document(&self.access.call(&command, request)?);
             }
-            Command::Demo(_) | Command::Rpc | Command::Listen(_) | Command::Serve(_) => {
+            Command::Demo(_)
+            | Command::Simulate(_)
+            | Command::Judge { .. }
+            | Command::Rpc
+            | Command::Listen(_)
+            | Command::Serve(_) => {
                 unreachable!("handled before a session is opened")
             }
         }
@@ -338,35 +345,9 @@ impl Session {
             Campaign::Pause { id } => self.access.call("campaign_pause", json!({ "id": id }))?,
             Campaign::Resume { id } => self.access.call("campaign_resume", json!({ "id": id }))?,
             Campaign::Cancel { id } => self.access.call("campaign_cancel", json!({ "id": id }))?,
-            Campaign::Window {
-                id,
-                days,
-                from,
-                until,
-                zone,
-                end,
-                grace,
-            } => {
-                if end {
-                    let value = self.access.call("campaign_window_end", json!({ "id": id }))?;
-                    print::json_document(&value);
-                    return Ok(ExitCode::SUCCESS);
-                }
-                let window = match (days, from, until) {
-                    (Some(days), ..) => match zone {
-                        Some(zone) => json!({ "days": days, "zone": zone }),
-                        None => json!({ "days": days }),
-                    },
-                    (None, Some(from), Some(until)) => {
-                        json!({ "from": from, "until": until, "zone": zone.unwrap_or_else(crate::machine::zone) })
-                    }
-                    _ if grace.is_some() => json!(null),
-                    _ => bail!("say --days N, --from and --until, --grace N, or --end"),
-                };
-                self.access.call(
-                    "campaign_window_set",
-                    json!({ "id": id, "window": window, "grace_days": grace }),
-                )?
+            Campaign::Window(change) => {
+                let (command, request) = change.request()?;
+                self.access.call(command, request)?
             }
             Campaign::Test { id, to } => self
                 .access

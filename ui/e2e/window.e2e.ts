@@ -100,6 +100,62 @@ describe("the report", () => {
   });
 });
 
+describe("correcting a verdict", () => {
+  async function confirmed(id: number): Promise<number> {
+    return (await window.call("report_get", { id })).confirmed;
+  }
+
+  it("takes a look for a machine's by keyboard, says so, and undoes it", async () => {
+    const { page } = window;
+    const id = await reportedCampaign();
+    const { recipients } = await window.call("report_recipients", { id, filter: "human", search: "", sort: "email", descending: false, offset: 0, limit: 50 });
+    const one = recipients.find((row) => row.looks === 1);
+    if (one === undefined) throw new Error("nobody looked only once");
+    const { entries } = await window.call("message_timeline", { id: one.message });
+    const look = entries.findIndex((entry) => entry.counted);
+    const before = await confirmed(id);
+    await window.go(`/report/${id}?message=${one.message}`);
+    const drawer = page.getByRole("complementary", { name: "Timeline of one recipient" });
+    const row = drawer.getByRole("listitem").nth(look);
+    await row.getByRole("button", { name: /^Say what the look at/ }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("menuitem", { name: "This was a machine" }).waitFor();
+    expect(await window.inspect("relabel")).toEqual([]);
+    await page.getByRole("menuitem", { name: "This was a machine" }).focus();
+    await page.keyboard.press("Enter");
+    const notice = page.getByRole("status").filter({ hasText: "This look counts as a machine’s now." });
+    await notice.waitFor();
+    await row.getByText("You said that this was a machine.").waitFor();
+    expect(await confirmed(id), "whoever looked only once is confirmed no more").toBe(before - 1);
+    await page.waitForFunction(
+      () => document.activeElement?.getAttribute("aria-label")?.startsWith("Say what the look at") ?? false,
+    );
+    expect(await window.inspect("relabelled")).toEqual([]);
+    await notice.getByRole("button", { name: "Undo" }).click();
+    await row.getByText("You said that this was a machine.").waitFor({ state: "detached" });
+    expect(await confirmed(id), "and is again").toBe(before);
+    expect((await window.call("label_list", {})).labels).toEqual([]);
+  });
+
+  it("lists what was said, and takes it back", async () => {
+    const { page } = window;
+    const id = await reportedCampaign();
+    await window.call("label_set", { kind: "domain", value: "example.org", says: "machine" });
+    await window.go(`/report/${id}`);
+    await page.getByRole("button", { name: "More for this report" }).click();
+    await page.getByRole("menuitem", { name: "Your corrections…" }).click();
+    const list = page.getByRole("dialog", { name: "Your corrections" });
+    await list.getByText("All to example.org").first().waitFor();
+    expect(await window.inspect("corrections")).toEqual([]);
+    await list.getByRole("button", { name: "Take back: All to example.org" }).click();
+    await list.getByText("No corrections").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("button", { name: "More for this report" }).click();
+    await page.getByRole("menuitem", { name: "Judge all looks again" }).click();
+    await page.getByRole("status").filter({ hasText: "Judged again" }).waitFor();
+  });
+});
+
 describe("the activity", () => {
   it("shows an open within a second of its answer", async () => {
     const { page } = window;

@@ -21,6 +21,7 @@ pub mod net;
 pub mod render;
 pub mod report;
 pub mod secrets;
+pub mod simulate;
 pub mod store;
 pub mod tracking;
 

@@ -11,6 +11,7 @@ const figures: RangeFigures = {
   low: 410 / 1079,
   high: 561 / 1079,
   likely: 0.41,
+  likelyWithin: [0.39, 0.47],
   reachableShare: 0.97,
 };
 
@@ -21,6 +22,7 @@ const nothing: RangeFigures = {
   low: null,
   high: null,
   likely: null,
+  likelyWithin: null,
 };
 
 const plain = (text: string | null): string => (text ?? "").replaceAll("\u202f", " ");
@@ -40,13 +42,13 @@ describe("the range", () => {
 
   it("says both ends and the coverage in one sentence", () => {
     expect(plain(rangeSentence(figures))).toBe(
-      "Opened by 38 – 52 %, likely 41 %: 410 confirmed, 54 unknown, 97 by machines only, 518 no signal; " +
+      "Opened by 38 – 52 %, likely 41 % (39 – 47 %): 410 confirmed, 54 unknown, 97 by machines only, 518 no signal; " +
         "1,079 could be measured of 1,204 accepted · address reachable 97 % of the window.",
     );
   });
 
   it("says that nothing was seen, not that nobody opened it", () => {
-    const silent = { ...figures, parts: { human: 0, unknown: 0, machine: 0, none: 1079 }, low: 0, high: 0, likely: null };
+    const silent = { ...figures, parts: { human: 0, unknown: 0, machine: 0, none: 1079 }, low: 0, high: 0, likely: null, likelyWithin: null };
     expect(rangeWords(silent)).toEqual({ lead: "", strong: "No opens seen" });
     expect(rangeSentence(silent)).toMatch(/^No opens seen: 0 confirmed/);
   });
@@ -54,6 +56,13 @@ describe("the range", () => {
   it("says at least where both ends meet: people with images off are in no part", () => {
     const sure = { ...figures, parts: { human: 410, unknown: 0, machine: 0, none: 669 }, high: 410 / 1079 };
     expect(plain(rangeWords(sure)?.strong ?? null)).toBe("at least 38 %");
+  });
+
+  it("is not 0 % where nobody could reach the listener, whatever carried a pixel", () => {
+    const deaf = { ...nothing, parts: { human: 0, unknown: 0, machine: 0, none: 1079 }, tracked: 1079, reachableShare: 0 };
+    expect(rangeWords(deaf)).toBeNull();
+    expect(rangeSentence(deaf)).toBe("Not measured.");
+    expect(layRange(deaf), "no part is drawn of what was not measured").toEqual([]);
   });
 
   it("is not 0 % where nothing was measured", () => {
@@ -79,7 +88,22 @@ describe("RangeBar", () => {
   it("tells how a part was judged when it is focused", async () => {
     render(RangeBar, { figures });
     await fireEvent.focus(screen.getByRole("button", { name: "518 no signal" }));
-    expect(screen.getByText(/was not fetched/).textContent).toContain("48.0");
+    expect(screen.getByText(/of those measured\. .*was not fetched/).textContent).toContain("48.0");
+  });
+
+  it("says beside an estimate what it assumes, and nothing where there is none", async () => {
+    const { rerender } = render(RangeBar, { figures });
+    expect(plain(screen.getByText(/^likely/).textContent)).toBe("likely 41 % (39 – 47 %)");
+    expect(screen.getByText(/^Estimate: assumes Apple-privacy readers behave like the others/)).toBeTruthy();
+    await rerender({ figures: { ...figures, likely: null, likelyWithin: null } });
+    expect(screen.queryByText(/^Estimate/)).toBeNull();
+  });
+
+  it("tells its parts as a table", () => {
+    render(RangeBar, { figures });
+    const cells = screen.getAllByRole("row").map((row) => plain(row.textContent).replaceAll(/\s+/g, " ").trim());
+    expect(cells[1]).toMatch(/^confirmed ?410 ?38\.0 %/);
+    expect(cells).toHaveLength(5);
   });
 
   it("says not measured, and why", () => {

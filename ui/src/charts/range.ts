@@ -15,7 +15,10 @@ export interface RangeFigures {
   low: number | null;
   /** Could be up to; null where nothing was tracked. */
   high: number | null;
+  /** The estimate; null where it has no ground to stand on. */
   likely: number | null;
+  /** From where to where the estimate may lie; null exactly where the estimate is. */
+  likelyWithin: [number, number] | null;
   /** Share of the window in which the listener could be reached; null where nobody knows. */
   reachableShare: number | null;
 }
@@ -30,10 +33,10 @@ export interface RangePart {
   words: string;
 }
 
-/** Lays the parts one after the other, in the order of evidence. Without measured messages there are none. */
+/** Lays the parts one after the other, in the order of evidence. Where nothing was measured there are none. */
 export function layRange(figures: RangeFigures): RangePart[] {
   const { parts, tracked } = figures;
-  if (tracked === 0) return [];
+  if (tracked === 0 || figures.low === null) return [];
   let before = 0;
   return PARTS.map((mark) => {
     const n = parts[mark];
@@ -58,11 +61,22 @@ export function rangeWords(figures: RangeFigures): { lead: string; strong: strin
   return { lead: "Opened by", strong: meets ? `at least ${range}` : range };
 }
 
+/** What stands beside every estimate, word for word as in the core. */
+export const ASSUMPTION = "Estimate: assumes Apple-privacy readers behave like the others. It cannot be checked.";
+
+/** `likely 41 % (39 – 47 %)`; null where nothing can be estimated. */
+export function likelyWords(figures: RangeFigures): string | null {
+  const { likely, likelyWithin } = figures;
+  if (likely === null || likelyWithin === null) return null;
+  return `likely ${roundPercent(likely)} (${percentRange(...likelyWithin)})`;
+}
+
 /** The whole range in one sentence, for those who hear it. */
 export function rangeSentence(figures: RangeFigures): string {
   const words = rangeWords(figures);
   if (words === null) return "Not measured.";
-  const likely = figures.likely === null ? "" : `, likely ${roundPercent(figures.likely)}`;
+  const estimate = likelyWords(figures);
+  const likely = estimate === null ? "" : `, ${estimate}`;
   const parts = layRange(figures).map((part) => part.words).join(", ");
   return `${`${words.lead} ${words.strong}`.trim()}${likely}: ${parts}; ${coverageWords(figures)}.`;
 }

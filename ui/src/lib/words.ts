@@ -11,6 +11,7 @@ import type {
   Signal,
 } from "$lib/bindings/api";
 import type { RangeFigures } from "$charts/range";
+import { counted } from "$lib/format/number";
 
 export const MARK_OF_SIGNAL = {
   human: "human",
@@ -37,6 +38,14 @@ export const MARK_OF_CLASS = {
   unknown: "unknown",
 } satisfies Record<HitClass, Mark>;
 
+/** What comes beside a look may change what it is taken for; the core judges it again after this. */
+const CHECKING_MS = 3 * 60_000;
+
+/** Is a look so young that its verdict may still change? */
+export function isChecked(lookedAt: string | null, now: number): boolean {
+  return lookedAt === null || Date.parse(lookedAt) + CHECKING_MS <= now;
+}
+
 export const CLASS_WORDS = {
   human_direct: "mail clients and browsers",
   human_proxy: "image proxies when a person looks",
@@ -46,31 +55,6 @@ export const CLASS_WORDS = {
   library: "programs",
   unknown: "unknown",
 } satisfies Record<HitClass, string>;
-
-const REASON_WORDS: Record<string, string> = {
-  apple_mpp: "Apple’s mail privacy fetches every picture, looked at or not",
-  apple_background: "Apple’s background sync, before anyone looks",
-  gmail_prefetch: "Gmail’s prefetcher, before anyone looks",
-  says_prefetch: "the request says of itself that it is a prefetch",
-  named_proxy: "a mail service’s image proxy, which fetches when someone looks",
-  proxy_too_fast: "an image proxy, but faster than anyone can look",
-  no_ua: "the request does not say what sent it",
-  head: "it asked for the headers only",
-  named_scanner: "the program names itself as a scanner",
-  impossible_ua: "it claims to be a browser that never was",
-  named_bot: "the program names itself as a bot",
-  names_its_owner: "it names its operator, as crawlers do",
-  named_library: "a programming library",
-  mail_client: "a mail program",
-  browser: "a browser",
-  apple_app: "an app on a Mac or an iPhone",
-  unrecognised: "nothing is known of this program",
-};
-
-/** Why a fetch was judged as it was; a rule that this window does not know is shown by its name. */
-export function reasonWords(reason: string): string {
-  return REASON_WORDS[reason] ?? reason.replaceAll("_", " ");
-}
 
 const SKIP_WORDS: Record<string, string> = {
   unsubscribed: "had unsubscribed",
@@ -163,7 +147,7 @@ export function campaignHref(campaign: Pick<CampaignRow, "id" | "state">): strin
 /** A report's parts as the range draws them. */
 export function rangeOf(
   rate: RateParts,
-  more: { estimate?: number | null; reachable_share?: number | null } = {},
+  more: { estimate?: number | null; interval?: [number, number] | null; reachable_share?: number | null } = {},
 ): RangeFigures {
   return {
     parts: { human: rate.confirmed, unknown: rate.unknown, machine: rate.machine_only, none: rate.no_signal },
@@ -172,14 +156,31 @@ export function rangeOf(
     low: rate.confirmed_rate,
     high: rate.upper_rate,
     likely: more.estimate ?? null,
+    likelyWithin: more.interval ?? null,
     reachableShare: more.reachable_share ?? null,
   };
 }
 
 /** Why nothing was measured, in a sentence; undefined where something was. */
 export function unmeasuredReason(rate: RateParts): string | undefined {
-  if (rate.tracked > 0) return undefined;
-  if (rate.accepted === 0) return "No mail of this campaign was accepted yet.";
+  switch (rate.unmeasured) {
+    case null:
+      return undefined;
+    case "nothing_accepted":
+      return "No mail of this campaign was accepted yet.";
+    case "not_open":
+      return "The window has not opened yet, and nothing came before it.";
+    case "never_reachable":
+      return (
+        "Readers’ mail clients could not reach this computer at any time in the window so far. " +
+        `${counted(rate.tracked, "mail carries a pixel", "mails carry a pixel")}; nothing came, and nothing could have come.`
+      );
+    case "no_pixel":
+      return untrackedReason(rate);
+  }
+}
+
+function untrackedReason(rate: RateParts): string | undefined {
   const { total: _total, ...reasons } = rate.not_tracked;
   const largest = Object.entries(reasons).sort(([, a], [, b]) => (b ?? 0) - (a ?? 0))[0]?.[0];
   const words = {

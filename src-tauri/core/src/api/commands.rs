@@ -117,8 +117,14 @@ commands! {
     campaign_window_set(CampaignWindowSet) -> Done = app::launch::window_set;
     campaign_window_end(CampaignWindowEnd) -> Done = app::launch::window_end;
 
+    campaign_judge(CampaignJudge) -> Judged = app::judging::judge_now;
+    label_set(LabelSet) -> LabelSaved = app::judging::label_set;
+    label_remove(LabelRemove) -> Judged = app::judging::label_remove;
+    label_list(LabelList) -> LabelListResponse = app::judging::labels, provides [Opens];
+
     report_get(ReportGet) -> Report = app::report::get, provides [Opens, Campaigns];
     report_series(ReportSeries) -> ReportSeriesResponse = app::report::series, provides [Opens];
+    report_providers(ReportProviders) -> ReportProvidersResponse = app::report::providers, provides [Opens, Campaigns];
     report_recipients(ReportRecipients) -> ReportRecipientsResponse = app::report::recipients, provides [Opens, Campaigns];
     message_timeline(MessageTimeline) -> MessageTimelineResponse = app::report::timeline, provides [Opens, Contacts, Campaigns];
     report_export(ReportExport) -> ReportExportResponse = app::report::export;

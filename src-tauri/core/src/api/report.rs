@@ -37,11 +37,45 @@ data! {
         pub not_recorded_at_request: u32,
         /// `confirmed / tracked`; `null` where nothing could be measured.
         pub confirmed_rate: Option<f64>,
-        /// `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`.
+        /// `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`; `null` where
+        /// nothing could be measured.
         pub upper_rate: Option<f64>,
+        /// Why the rates are `null`; `null` where they are not.
+        #[serde(default)]
+        pub unmeasured: Option<Unmeasured>,
     }
 
+    /// Asks for a campaign's parts by the providers of its recipients. Provides `opens`.
+    ///
+    /// Reads every message of the campaign: to be asked for only where it is shown.
+    pub struct ReportProviders {
+        /// Which.
+        pub id: CampaignId,
+    }
 
+    /// Parts by provider, those without a mail left out.
+    pub struct ReportProvidersResponse {
+        /// In the order of [`Provider`].
+        pub providers: Vec<ProviderParts>,
+    }
+
+    /// The mails to one provider. `confirmed + unknown + machine_only + no_signal == tracked`.
+    pub struct ProviderParts {
+        /// Whose mailboxes.
+        pub provider: Provider,
+        /// Mails that the sender's server took.
+        pub accepted: u32,
+        /// Of these, with a pixel of their own.
+        pub tracked: u32,
+        /// See [`RateParts`].
+        pub confirmed: u32,
+        /// See [`RateParts`].
+        pub unknown: u32,
+        /// See [`RateParts`].
+        pub machine_only: u32,
+        /// See [`RateParts`].
+        pub no_signal: u32,
+    }
 
     /// Asks for looks over time. Provides `opens`.
     pub struct ReportSeries {
@@ -133,6 +167,12 @@ data! {
         pub looks: u32,
         /// When the server took it.
         pub accepted_at: Option<Instant>,
+        /// Requests before the window; only counted.
+        pub early: u32,
+        /// Requests after the window; only counted.
+        pub late: u32,
+        /// Requests beyond the cap; only counted.
+        pub over_cap: u32,
     }
 
     /// Asks for what happened to one message. Provides `opens`, `contacts`.
@@ -153,6 +193,10 @@ data! {
         pub entries: Vec<TimelineEntry>,
         /// One sentence on tracking where there is something to say: "Ana asked not to be tracked. …".
         pub note: String,
+        /// Clients with which people looked at it. Not a number of readers.
+        pub environments: u32,
+        /// What that means, where there are several; else empty.
+        pub environments_note: String,
     }
 
     /// One thing that happened to a message.
@@ -175,6 +219,16 @@ data! {
         pub counted: bool,
         /// For a hit: the mail client, where its user agent names it.
         pub client: String,
+        /// For a hit: why it was classed so, in a sentence.
+        pub why: String,
+        /// For a hit whose verdict may still change by what comes beside it: until when.
+        pub checking_until: Option<Instant>,
+        /// For a hit: its evidence is gone; the verdict stays as it is.
+        pub settled: bool,
+        /// For a hit: the network it came from; empty where that is not known, or not kept any more.
+        pub network: String,
+        /// For a hit: what the user says of it, or of its domain or network.
+        pub label: Option<super::LabelMark>,
     }
 
     /// Writes a report into a file.
@@ -277,6 +331,36 @@ pub struct NotTracked {
     pub by_reason: BTreeMap<NotTrackedReason, u32>,
 }
 
+/// Who keeps a mailbox, by the domain of its address alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// Google's own addresses.
+    Gmail,
+    /// Apple's own addresses.
+    Apple,
+    /// Yahoo's and AOL's own addresses.
+    Yahoo,
+    /// Outlook.com, Hotmail, Live, MSN.
+    Microsoft,
+    /// Every other domain, an organisation's own at any provider among them.
+    Other,
+}
+
+/// Why there is no rate. Never shown as 0 %.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Unmeasured {
+    /// The server has taken no mail yet.
+    NothingAccepted,
+    /// No mail carried a pixel of its own.
+    NoPixel,
+    /// The window has not opened, and nothing came.
+    NotOpen,
+    /// The listener was not reachable for one moment of the window so far, and nothing came.
+    NeverReachable,
+}
+
 /// A campaign's report. The parts of the rate stand at the top level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, TS)]
 pub struct Report {
@@ -295,9 +379,11 @@ pub struct Report {
     pub late: u32,
     /// Looks beyond the cap; only counted.
     pub over_cap: u32,
-    /// An estimate of the true rate, only where its conditions hold.
+    /// An estimate of the true rate, in `[0, 1]`, only where its conditions hold. It assumes that readers whom
+    /// Apple's mail privacy hides behave like the others, which cannot be checked.
     pub estimate: Option<f64>,
-    /// 95 % interval of the confirmed rate, `[low, high]` (Wilson 1927).
+    /// The interval of the estimate, `[low, high]`; `null` exactly where the estimate is. Wilson's 95 % interval
+    /// where everybody can be told, wider the more readers are only assumed to be like the others.
     pub interval: Option<[f64; 2]>,
     /// The share of the window so far in which the listener was up; `null` before the window opens.
     pub reachable_share: Option<f64>,
@@ -319,6 +405,8 @@ pub struct Report {
     pub launched_at: Option<Instant>,
     /// Sent into the embedded outbox: practice.
     pub practice: bool,
+    /// 95 % interval of the confirmed rate, `[low, high]` (Wilson 1927); `null` where the rate is.
+    pub confirmed_interval: Option<[f64; 2]>,
     /// The moment for which the numbers hold.
     pub as_of: Instant,
     /// When the addresses of the pixels were destroyed: no load can be told since.

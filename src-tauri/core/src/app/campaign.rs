@@ -26,12 +26,12 @@ const ENOUGH_FOR_PACE: u32 = 20;
 
 /// Lists all campaigns, newest first.
 pub fn list(engine: &Arc<Engine>, _request: CampaignList) -> Result<CampaignListResponse> {
-    let now = engine.clock.now();
+    let moment = super::report::moment(engine);
     engine.read(|conn| {
         Ok(CampaignListResponse {
             campaigns: campaign::list(conn)?
                 .iter()
-                .map(|head| row(conn, head, now))
+                .map(|head| row(conn, head, moment))
                 .collect::<Result<_>>()?,
         })
     })
@@ -39,12 +39,12 @@ pub fn list(engine: &Arc<Engine>, _request: CampaignList) -> Result<CampaignList
 
 /// Returns one campaign with its document.
 pub fn get(engine: &Arc<Engine>, request: CampaignGet) -> Result<Campaign> {
-    let now = engine.clock.now();
+    let moment = super::report::moment(engine);
     engine.read(|conn| {
         let campaign = find(conn, request.id)?;
         let end = closing::end(conn, request.id)?;
         Ok(Campaign {
-            row: row(conn, &campaign.head, now)?,
+            row: row(conn, &campaign.head, moment)?,
             preheader: campaign.preheader,
             account: campaign.head.account,
             audience: campaign.audience,
@@ -71,7 +71,7 @@ pub(crate) fn find(conn: &Conn, id: CampaignId) -> Result<campaign::Campaign> {
 }
 
 /// Returns what lists show of a campaign.
-pub(crate) fn row(conn: &Conn, head: &Head, now: Instant) -> Result<CampaignRow> {
+pub(crate) fn row(conn: &Conn, head: &Head, moment: report::Moment) -> Result<CampaignRow> {
     // A draft may still have rows of a preparation that is being thrown away.
     let counts = match head.state {
         CampaignState::Draft => BTreeMap::new(),
@@ -85,7 +85,7 @@ pub(crate) fn row(conn: &Conn, head: &Head, now: Instant) -> Result<CampaignRow>
                 .sum();
             let accepted = counts.get("accepted").copied().unwrap_or(0);
             let per_minute = account::get(conn, id)?.per_minute;
-            expected_end(per_minute, head.first_mail_at, now, accepted, waiting)
+            expected_end(per_minute, head.first_mail_at, moment.now, accepted, waiting)
         }
         _ => None,
     };
@@ -98,7 +98,7 @@ pub(crate) fn row(conn: &Conn, head: &Head, now: Instant) -> Result<CampaignRow>
         launched_at: head.launched_at,
         finished_at: head.finished_at,
         rate: match head.state.is_launched() {
-            true => Some(report::rate_parts(conn, head.id)?),
+            true => Some(report::rate_parts(conn, head.id, moment)?),
             false => None,
         },
         counts,

@@ -6,6 +6,7 @@
 
 mod letter;
 
+use super::bell::Bell;
 use super::contact::{self, By};
 use super::engine::Engine;
 use super::error::sentence;
@@ -26,7 +27,7 @@ use crate::tracking::token::Token;
 use chrono::TimeDelta;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -494,54 +495,6 @@ fn say_unfinished(engine: &Arc<Engine>, error: &Error) {
 
 fn sender(conn: &Conn) -> store::Result<String> {
     Ok(setting::get(conn, "organisation")?.unwrap_or_default())
-}
-
-/// Wakes a thread, and ends it.
-#[derive(Default)]
-pub(super) struct Bell {
-    state: Mutex<Rung>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Rung {
-    rang: bool,
-    stopped: bool,
-}
-
-impl Bell {
-    pub(super) fn ring(&self) {
-        held(&self.state).rang = true;
-        self.changed.notify_all();
-    }
-
-    pub(super) fn stop(&self) {
-        held(&self.state).stopped = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits until it rings, for `limit` at most; false once it is stopped.
-    pub(super) fn wait(&self, limit: Duration) -> bool {
-        let (mut state, _) = self
-            .changed
-            .wait_timeout_while(held(&self.state), limit, |state| !state.rang && !state.stopped)
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        state.rang = false;
-        !state.stopped
-    }
-
-    pub(super) fn is_stopped(&self) -> bool {
-        held(&self.state).stopped
-    }
-
-    /// Waits for `pause`, whether it rings or not; false once it is stopped.
-    fn pause(&self, pause: Duration) -> bool {
-        let (state, _) = self
-            .changed
-            .wait_timeout_while(held(&self.state), pause, |state| !state.stopped)
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        !state.stopped
-    }
 }
 
 #[cfg(test)]

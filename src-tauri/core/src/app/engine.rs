@@ -67,6 +67,8 @@ pub struct Engine {
     pub(crate) data_requests: super::data_request::Desk,
     /// What is to be done with time.
     pub(crate) upkeep: super::upkeep::Desk,
+    /// Judges hits again.
+    pub(crate) judging: super::judging::Bench,
     /// Long jobs.
     pub jobs: Jobs,
     events: Arc<Events>,
@@ -115,6 +117,7 @@ impl Engine {
             sender: Mutex::default(),
             data_requests: super::data_request::Desk::default(),
             upkeep: super::upkeep::Desk::default(),
+            judging: super::judging::Bench::default(),
             jobs,
             events,
             socket: Mutex::default(),
@@ -124,6 +127,7 @@ impl Engine {
         super::tracking::recover(&engine)?;
         super::data_request::recover(&engine);
         super::upkeep::start(&engine);
+        super::judging::start(&engine)?;
         Ok(engine)
     }
 
@@ -179,6 +183,7 @@ impl Engine {
         super::upkeep::stop(self);
         super::tracking::stop(self);
         super::sending::stop(self);
+        super::judging::stop(self);
         super::data_request::finish(self);
         self.jobs.cancel_all();
         self.jobs.wait_idle();

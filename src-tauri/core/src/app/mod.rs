@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod activity;
+mod bell;
 pub mod campaign;
 pub mod compose;
 pub mod contact;
@@ -14,6 +15,8 @@ pub mod error;
 pub mod home;
 pub mod import;
 pub mod jobs;
+pub mod judge_file;
+pub mod judging;
 pub mod launch;
 #[cfg(test)]
 mod limits_tests;
@@ -28,6 +31,7 @@ pub mod sending;
 #[cfg(test)]
 mod sending_tests;
 pub mod settings;
+pub mod simulate;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tracking;

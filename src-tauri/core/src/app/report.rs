@@ -1,48 +1,34 @@
 //! Reports and timelines.
 
 use super::engine::Engine;
-use super::tracking;
+use super::{judging, tracking};
 use crate::api::{
     Code, Error, ExportFormat, MessageTimeline, MessageTimelineResponse, Report, ReportExport,
-    ReportExportResponse, ReportGet, ReportRecipients, ReportRecipientsResponse, ReportSeries,
-    ReportSeriesResponse, Result,
+    ReportExportResponse, ReportGet, ReportProviders, ReportProvidersResponse, ReportRecipients,
+    ReportRecipientsResponse, ReportSeries, ReportSeriesResponse, Result,
 };
-use crate::clock::Instant;
 use crate::domain::campaign::CampaignTracking;
 use crate::ids::CampaignId;
 use crate::report::rate::{self, Cohort};
-use crate::report::{csv, page, series, timeline};
-use crate::store::report::Facts;
+use crate::report::{csv, page, provider, series, timeline, words};
+use crate::store::report::{Facts, Moment};
 use crate::store::{Conn, closing, message, report};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The moment for which a report holds.
-#[derive(Clone, Copy)]
-struct Moment {
-    now: Instant,
-    /// A listener runs in this engine.
-    is_listening: bool,
-}
-
-impl Moment {
-    fn of(engine: &Engine) -> Self {
-        Self {
-            now: engine.clock.now(),
-            is_listening: tracking::status(engine).is_some(),
-        }
-    }
-
-    /// The end of an interval of uptime that goes on.
-    fn running(self) -> Option<Instant> {
-        self.is_listening.then_some(self.now)
+/// Returns the moment for which a report holds that is made now.
+pub(crate) fn moment(engine: &Engine) -> Moment {
+    Moment {
+        now: engine.clock.now(),
+        is_listening: tracking::status(engine).is_some(),
     }
 }
 
 /// Returns a campaign's report as of now.
 pub fn get(engine: &Arc<Engine>, request: ReportGet) -> Result<Report> {
-    let moment = Moment::of(engine);
+    judging::catch_up(engine, request.id)?;
+    let moment = moment(engine);
     engine.read(|conn| whole(conn, request.id, moment))
 }
 
@@ -52,11 +38,9 @@ fn facts(conn: &Conn, id: CampaignId) -> Result<Facts> {
 
 fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
     let facts = facts(conn, id)?;
-    let parts = report::rate_parts(conn, id)?;
-    let estimate = match facts.launched_at {
-        Some(launched) if Cohort::is_possible(&parts) => {
-            report::cohort(conn, id, launched)?.estimate(parts.tracked)
-        }
+    let parts = report::rate_parts(conn, id, moment)?;
+    let cohort = match facts.launched_at {
+        Some(launched) if Cohort::is_possible(&parts) => Some(report::cohort(conn, id, launched)?),
         _ => None,
     };
     let reachable_share = match facts.window {
@@ -80,8 +64,8 @@ fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
         early: report::counter(conn, id, "early")?,
         late: report::counter(conn, id, "late")?,
         over_cap: report::counter(conn, id, "over_cap")?,
-        estimate,
-        interval: rate::wilson(parts.confirmed, parts.tracked),
+        estimate: cohort.and_then(|cohort| cohort.estimate(parts.tracked)),
+        interval: cohort.and_then(|cohort| cohort.interval(&parts)),
         reachable_share,
         counts,
         skipped,
@@ -92,6 +76,9 @@ fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
         zone: facts.zone,
         launched_at: facts.launched_at,
         practice: facts.practice,
+        confirmed_interval: parts
+            .confirmed_rate
+            .and_then(|_| rate::wilson(parts.confirmed, parts.tracked)),
         as_of: moment.now,
         parts,
         closed_at: end.closed_at,
@@ -102,7 +89,7 @@ fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
 
 /// Returns looks over time.
 pub fn series(engine: &Arc<Engine>, request: ReportSeries) -> Result<ReportSeriesResponse> {
-    let moment = Moment::of(engine);
+    let moment = moment(engine);
     engine.read(|conn| chart(conn, request.id, moment))
 }
 
@@ -123,6 +110,16 @@ fn chart(conn: &Conn, id: CampaignId, moment: Moment) -> Result<ReportSeriesResp
     Ok(series::series(&source, moment.now))
 }
 
+/// Returns a campaign's parts by the providers of its recipients.
+pub fn providers(engine: &Arc<Engine>, request: ReportProviders) -> Result<ReportProvidersResponse> {
+    engine.read(|conn| {
+        facts(conn, request.id)?;
+        Ok(ReportProvidersResponse {
+            providers: provider::parts(report::by_domain(conn, request.id)?),
+        })
+    })
+}
+
 /// Returns a page of a campaign's recipients.
 pub fn recipients(engine: &Arc<Engine>, request: ReportRecipients) -> Result<ReportRecipientsResponse> {
     engine.read(|conn| {
@@ -134,6 +131,7 @@ pub fn recipients(engine: &Arc<Engine>, request: ReportRecipients) -> Result<Rep
 
 /// Returns what happened to one message.
 pub fn timeline(engine: &Arc<Engine>, request: MessageTimeline) -> Result<MessageTimelineResponse> {
+    let now = engine.clock.now();
     engine.read(|conn| {
         let (recipient, campaign, campaign_name, source) =
             report::timeline(conn, request.id)?.ok_or_else(|| Error::not_found("message", request.id))?;
@@ -141,22 +139,27 @@ pub fn timeline(engine: &Arc<Engine>, request: MessageTimeline) -> Result<Messag
             recipient,
             campaign,
             campaign_name,
-            entries: timeline::entries(&source),
+            entries: timeline::entries(&source, now),
             note: timeline::note(&source),
+            environments: source.environments,
+            environments_note: words::environments(source.environments),
         })
     })
 }
 
 /// Writes a report into a file; whole, or not at all.
 pub fn export(engine: &Arc<Engine>, request: ReportExport) -> Result<ReportExportResponse> {
-    let moment = Moment::of(engine);
+    judging::catch_up(engine, request.id)?;
+    let moment = moment(engine);
     let path = PathBuf::from(&request.path);
     let bytes = write_whole(&path, |out| {
         engine.read(|conn| match request.format {
             ExportFormat::Csv => {
-                facts(conn, request.id)?;
+                let coverage = csv::Coverage::of(&whole(conn, request.id, moment)?);
                 write(&path, out, csv::HEADER)?;
-                report::each_recipient(conn, request.id, |row| write(&path, out, &csv::line(&row)))
+                report::each_recipient(conn, request.id, |row| {
+                    write(&path, out, &csv::line(&row, &coverage))
+                })
             }
             ExportFormat::Html => {
                 let (report, chart) = (whole(conn, request.id, moment)?, chart(conn, request.id, moment)?);
@@ -289,7 +292,12 @@ mod tests {
             Some(60.0 / 120.0),
             "among readers whom Apple does not hide"
         );
-        assert_eq!(report.interval, rate::wilson(60, 150));
+        assert_eq!(report.confirmed_interval, rate::wilson(60, 150));
+        let [low, high] = report.interval.unwrap();
+        assert!(
+            low == 0.4 && 0.5 < high && high <= 95.0 / 150.0,
+            "no lower than what is certain, no higher than what was counted: {low} {high}"
+        );
         assert_eq!(report.reachable_share, Some(0.5));
         assert_eq!(report.counts["accepted"], 160);
         let breaches = bench.engine.read(|conn| Ok(report::invariants(conn)?)).unwrap();
@@ -304,12 +312,29 @@ mod tests {
     }
 
     #[test]
+    fn a_look_is_shown_as_checked_for_as_long_as_its_verdict_may_change() {
+        assert_eq!(timeline::CHECKING, crate::tracking::ingest::SETTLES_AFTER);
+    }
+
+    #[test]
     fn chart_and_table_agree_with_the_rate() {
         let bench = launched();
         let chart = series(&bench.engine, ReportSeries { id: ID }).unwrap();
         let first: u32 = chart.points.iter().map(|point| point.first_opens).sum();
         assert_eq!(first, 60, "each message is opened once");
         assert_eq!(chart.up.len(), 1);
+        let by_provider = providers(&bench.engine, ReportProviders { id: ID })
+            .unwrap()
+            .providers;
+        assert_eq!(by_provider.len(), 1);
+        assert_eq!(
+            (
+                by_provider[0].accepted,
+                by_provider[0].tracked,
+                by_provider[0].confirmed
+            ),
+            (160, 150, 60)
+        );
         let request: ReportRecipients = serde_json::from_str("{\"id\": 1, \"filter\": \"human\"}").unwrap();
         let page = recipients(&bench.engine, request).unwrap();
         assert_eq!((page.total, page.recipients.len()), (60, 60));

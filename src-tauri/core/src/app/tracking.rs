@@ -6,7 +6,7 @@
 use super::engine::Engine;
 use super::error::sentence;
 use crate::api::{Entrance, Error, ListenerStart, Refused, Result, Tag};
-use crate::clock::Instant;
+use crate::clock::{Instant, to_millis};
 use crate::listener::front::{self, ListenError, Listening};
 use crate::listener::gate::{self, BindError, Limits};
 use crate::listener::pages::Page;
@@ -397,6 +397,8 @@ struct Ports {
     notes: Arc<Notes>,
     /// Under which the spool's records tell clients apart. In memory only.
     kept_key: [u8; 32],
+    /// The latest time that a hit has come at, in milliseconds.
+    latest: AtomicI64,
 }
 
 impl Ports {
@@ -407,6 +409,7 @@ impl Ports {
             engine: Arc::downgrade(engine),
             notes: notes.clone(),
             kept_key,
+            latest: AtomicI64::new(i64::MIN),
         }
     }
 
@@ -427,6 +430,15 @@ impl Ports {
             return None;
         }
         Some(engine)
+    }
+
+    /// Tells whether the clock has shown a later time before: it was set back, and the time since a delivery means
+    /// nothing until it has caught up.
+    fn is_lived_again(&self, at: Instant) -> bool {
+        /// Small corrections of the clock are no steps.
+        const SLEW: i64 = 2000;
+        let at = to_millis(at);
+        self.latest.fetch_max(at, Ordering::Relaxed) > at + SLEW
     }
 
     fn now(&self) -> Instant {
@@ -504,9 +516,11 @@ impl HitSink for Ports {
         };
         let mut fresh_key = [0; 32];
         engine.entropy.fill(&mut fresh_key);
+        let at = engine.clock.now();
         let arrival = Arrival {
             token: hit.token,
-            at: engine.clock.now(),
+            at,
+            clock_set: self.is_lived_again(at),
             head_only: hit.method == Method::Head,
             from_here: hit.direct
                 && hit

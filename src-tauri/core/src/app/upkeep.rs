@@ -7,7 +7,7 @@
 
 mod sure;
 
-use super::data_request::Bell;
+use super::bell::Bell;
 use super::engine::Engine;
 use super::settings;
 use crate::api::{Error, Result, Tag};

@@ -1,20 +1,51 @@
-//! A report's recipients as CSV (RFC 4180).
+//! A report's recipients as CSV (RFC 4180), a line for each.
+//!
+//! What holds for the whole campaign stands in every line under `campaign_…`, so that the file stays one table:
+//! such columns are read once and never summed.
 
-use crate::api::RecipientRow;
+use crate::api::{RecipientRow, Report};
 use crate::clock::Instant;
 use crate::domain::message::NotTrackedReason;
 use crate::domain::open::Signal;
 use chrono::SecondsFormat;
 
 /// The first line.
-pub const HEADER: &str = "email,name,state,signal,not_tracked,first_open_at,looks,accepted_at\r\n";
+pub const HEADER: &str = "email,name,state,signal,not_tracked,first_open_at,looks,accepted_at,early,late,over_cap,\
+    campaign_accepted,campaign_measured,campaign_reachable_share,campaign_not_recorded_at_request\r\n";
 
-/// Returns the line of one recipient, with its line end. Times are UTC.
-pub fn line(row: &RecipientRow) -> String {
+/// For how much of a campaign its lines hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Coverage {
+    accepted: u32,
+    /// None where nothing could be measured, whatever carried a pixel.
+    measured: u32,
+    reachable_share: Option<f64>,
+    not_recorded_at_request: u32,
+}
+
+impl Coverage {
+    /// Takes it from a report.
+    pub fn of(report: &Report) -> Self {
+        Self {
+            accepted: report.parts.accepted,
+            measured: match report.parts.unmeasured {
+                Some(_) => 0,
+                None => report.parts.tracked,
+            },
+            reachable_share: report.reachable_share,
+            not_recorded_at_request: report.parts.not_recorded_at_request,
+        }
+    }
+}
+
+/// Returns the line of one recipient, with its line end. Times are UTC, shares in `[0, 1]`; what is not known is
+/// empty.
+pub fn line(row: &RecipientRow, coverage: &Coverage) -> String {
     let time = |at: Option<Instant>| {
         at.map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true))
             .unwrap_or_default()
     };
+    let share = coverage.reachable_share.map(|share| format!("{share:.4}"));
     let cells = [
         row.email.clone(),
         row.name.clone(),
@@ -27,6 +58,13 @@ pub fn line(row: &RecipientRow) -> String {
         time(row.first_open_at),
         row.looks.to_string(),
         time(row.accepted_at),
+        row.early.to_string(),
+        row.late.to_string(),
+        row.over_cap.to_string(),
+        coverage.accepted.to_string(),
+        coverage.measured.to_string(),
+        share.unwrap_or_default(),
+        coverage.not_recorded_at_request.to_string(),
     ];
     let mut line = cells.iter().map(|text| cell(text)).collect::<Vec<_>>().join(",");
     line.push_str("\r\n");
@@ -83,9 +121,19 @@ mod tests {
             first_open_at: Some("2026-04-01T09:00:00Z".parse().unwrap()),
             looks: 2,
             accepted_at: None,
+            early: 1,
+            late: 2,
+            over_cap: 3,
         };
-        let text = format!("{HEADER}{}", line(&row));
+        let coverage = Coverage {
+            accepted: 1204,
+            measured: 1079,
+            reachable_share: Some(0.97),
+            not_recorded_at_request: 4,
+        };
+        let text = format!("{HEADER}{}", line(&row, &coverage));
         let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+        assert_eq!(reader.headers().unwrap().len(), 15);
         let record = reader.records().next().unwrap().unwrap();
         let cells: Vec<&str> = record.iter().collect();
         assert_eq!(
@@ -98,7 +146,14 @@ mod tests {
                 "",
                 "2026-04-01T09:00:00Z",
                 "2",
-                ""
+                "",
+                "1",
+                "2",
+                "3",
+                "1204",
+                "1079",
+                "0.9700",
+                "4"
             ]
         );
     }

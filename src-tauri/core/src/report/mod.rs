@@ -4,6 +4,7 @@
 
 pub mod csv;
 pub mod page;
+pub mod provider;
 pub mod rate;
 pub mod series;
 pub mod timeline;

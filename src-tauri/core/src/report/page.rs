@@ -44,6 +44,7 @@ pub fn page(report: &Report, chart: &ReportSeriesResponse) -> String {
     headline(&mut out, report);
     out.push_str(&bar(&report.parts));
     parts(&mut out, report);
+    unseen(&mut out, report);
     over_time(&mut out, chart, zone);
     beside(&mut out, report, zone);
     let _ = write!(
@@ -79,20 +80,25 @@ fn headline(out: &mut String, report: &Report) {
     let parts = &report.parts;
     let line = match (parts.confirmed_rate, parts.upper_rate) {
         (Some(low), Some(high)) => {
-            let estimate = match report.estimate {
-                Some(rate) => format!(" <span class=\"quiet\">likely {}</span>", percent(rate)),
-                None => String::new(),
+            let estimate = match (report.estimate, report.interval) {
+                (Some(rate), Some([from, to])) => format!(
+                    " <span class=\"quiet\">likely {} ({} to {})</span>",
+                    percent(rate),
+                    percent(from),
+                    percent(to)
+                ),
+                _ => String::new(),
             };
             format!("Opened by {} to {}{estimate}", percent(low), percent(high))
         }
         _ => "Opens were not measured".to_owned(),
     };
     let _ = writeln!(out, "<p class=\"range\">{line}</p>");
+    if let Some(why) = parts.unmeasured {
+        let _ = writeln!(out, "<p>{}</p>", escape(words::unmeasured(why)));
+    }
     if report.estimate.is_some() {
-        out.push_str(
-            "<p class=\"quiet\">The estimate assumes that readers with Apple's mail privacy behave like the others. \
-             It cannot be checked.</p>\n",
-        );
+        let _ = writeln!(out, "<p class=\"quiet\">{}</p>", words::ASSUMPTION);
     }
 }
 
@@ -143,7 +149,7 @@ fn row(out: &mut String, name: &str, value: impl std::fmt::Display) {
 fn parts(out: &mut String, report: &Report) {
     let parts = &report.parts;
     let of = |n: u32| match parts.tracked {
-        0 => n.to_string(),
+        _ if parts.unmeasured.is_some() => n.to_string(),
         tracked => format!("{n} ({})", percent(f64::from(n) / f64::from(tracked))),
     };
     let _ = writeln!(
@@ -159,10 +165,7 @@ fn parts(out: &mut String, report: &Report) {
         "○ No signal; this does not mean “not opened”",
         of(parts.no_signal),
     );
-    for (reason, n) in &parts.not_tracked.by_reason {
-        row(out, &format!("— Not tracked: {}", words::not_tracked(*reason)), n);
-    }
-    if let Some([low, high]) = report.interval {
+    if let Some([low, high]) = report.confirmed_interval {
         row(
             out,
             "95 % interval of the confirmed rate",
@@ -217,6 +220,36 @@ fn over_time(out: &mut String, chart: &ReportSeriesResponse, zone: Tz) {
     out.push_str("</table>\n</details>\n");
 }
 
+/// What the range cannot hold, and why.
+fn unseen(out: &mut String, report: &Report) {
+    out.push_str("<h2>What was not seen</h2>\n<table>\n");
+    for (reason, n) in &report.parts.not_tracked.by_reason {
+        row(out, &format!("— Not tracked: {}", words::not_tracked(*reason)), n);
+    }
+    if let Some(share) = report.reachable_share {
+        row(
+            out,
+            "Readers' mail clients could not reach us, of the window so far",
+            percent(1.0 - share),
+        );
+    }
+    for (name, n) in [
+        (
+            "Loads not recorded at readers' request",
+            report.parts.not_recorded_at_request,
+        ),
+        ("Looks before the window, only counted", report.early),
+        ("Looks after the window, only counted", report.late),
+        (
+            "Looks beyond what is kept of one mail, only counted",
+            report.over_cap,
+        ),
+    ] {
+        row(out, name, n);
+    }
+    out.push_str("</table>\n");
+}
+
 fn beside(out: &mut String, report: &Report, zone: Tz) {
     out.push_str("<h2>Also</h2>\n<table>\n");
     if let Some(window) = report.window {
@@ -227,21 +260,7 @@ fn beside(out: &mut String, report: &Report, zone: Tz) {
         );
         row(out, "Opens count", span);
     }
-    if let Some(share) = report.reachable_share {
-        row(
-            out,
-            "Readers' mail clients could reach us, of the window so far",
-            percent(share),
-        );
-    }
     for (name, n) in [
-        ("Looks before the window, only counted", report.early),
-        ("Looks after the window, only counted", report.late),
-        ("Looks beyond what is kept of one mail", report.over_cap),
-        (
-            "Loads not recorded at readers' request",
-            report.parts.not_recorded_at_request,
-        ),
         ("Unsubscribed", report.unsubscribed),
         ("Ended tracking", report.opted_out),
     ] {
@@ -271,6 +290,7 @@ fn beside(out: &mut String, report: &Report, zone: Tz) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Unmeasured;
     use crate::ids::CampaignId;
     use crate::report::rate::{Counts, parts};
     use std::collections::BTreeMap;
@@ -305,6 +325,7 @@ mod tests {
             zone: "Europe/Berlin".into(),
             launched_at: None,
             practice: false,
+            confirmed_interval: None,
             as_of: "2026-04-01T08:00:00Z".parse().unwrap(),
             closed_at: None,
             closing: None,
@@ -364,10 +385,37 @@ mod tests {
 
     #[test]
     fn where_nothing_was_measured_there_is_no_rate_and_no_bar() {
+        let mut silent = report("a", [6, 0, 0, 0]);
+        silent.parts.confirmed_rate = None;
+        silent.parts.upper_rate = None;
+        silent.parts.unmeasured = Some(Unmeasured::NeverReachable);
+        let told = page(&silent, &chart());
+        assert!(
+            told.contains("could not reach this computer at any time"),
+            "and it says why"
+        );
+        assert!(!told.contains("6 (100 %)"), "no share of what was not measured");
         let page = page(&report("a", [0; 4]), &chart());
         assert!(page.contains("Opens were not measured"));
         assert!(!page.contains("0 % to"), "0 of 0 is not 0 %");
         assert!(!page.contains("viewBox=\"0 0 900 28\""));
+    }
+
+    #[test]
+    fn an_estimate_has_its_interval_and_its_assumption_beside_it() {
+        let mut report = report("a", [60, 30, 10, 50]);
+        report.estimate = Some(0.4);
+        report.interval = Some([0.35, 0.55]);
+        report.confirmed_interval = Some([0.26, 0.41]);
+        let page = page(&report, &chart());
+        assert!(page.contains("likely 40 % (35 % to 55 %)"), "{page}");
+        assert!(page.contains(words::ASSUMPTION));
+        assert!(page.contains("95 % interval of the confirmed rate</td><td>26 % to 41 %"));
+        assert!(
+            page.contains("could not reach us, of the window so far</td><td>3.0 %"),
+            "{page}"
+        );
+        assert!(page.contains("Loads not recorded at readers&#39; request</td><td>0"));
     }
 
     #[test]

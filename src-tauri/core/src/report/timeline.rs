@@ -1,12 +1,13 @@
 //! What happened to one message, as sentences in time order.
 
 use super::words;
-use crate::api::{TimelineEntry, TimelineKind};
+use crate::api::{LabelMark, TimelineEntry, TimelineKind};
 use crate::clock::Instant;
 use crate::domain::message::{NotTrackedReason, SkipReason, TrackingMode};
 use crate::domain::open::HitClass;
 use crate::domain::window::Window;
 use crate::ids::HitId;
+use chrono::TimeDelta;
 
 /// What is stored of one message.
 #[derive(Debug, Clone, Default)]
@@ -35,7 +36,12 @@ pub struct Source {
     pub last_hit_at: Option<Instant>,
     /// The campaign's window.
     pub window: Option<Window>,
+    /// Clients with which people looked at it.
+    pub environments: u32,
 }
+
+/// How long a look may still be judged otherwise by what comes beside it: until then it is shown as being checked.
+pub const CHECKING: TimeDelta = TimeDelta::minutes(3);
 
 /// A stored request for a pixel.
 #[derive(Debug, Clone)]
@@ -52,10 +58,16 @@ pub struct Hit {
     pub client: String,
     /// It begins a new look.
     pub new_look: bool,
+    /// Its evidence is gone.
+    pub settled: bool,
+    /// The network it came from.
+    pub network: String,
+    /// What the user says of it.
+    pub label: Option<LabelMark>,
 }
 
-/// Tells what happened, in time order.
-pub fn entries(source: &Source) -> Vec<TimelineEntry> {
+/// Tells what happened, in time order, as of `now`.
+pub fn entries(source: &Source, now: Instant) -> Vec<TimelineEntry> {
     let mut entries: Vec<TimelineEntry> = source
         .events
         .iter()
@@ -72,7 +84,11 @@ pub fn entries(source: &Source) -> Vec<TimelineEntry> {
             entries.push(entry(*at, TimelineKind::OptedOut, OPTED_OUT.to_owned()));
         }
     }
-    entries.extend(source.hits.iter().map(|hit| hit_entry(source, hit)));
+    let mut looks = 0;
+    for hit in &source.hits {
+        looks += usize::from(counts(hit));
+        entries.push(hit_entry(source, hit, looks, now));
+    }
     entries.extend(uncounted(source));
     entries.sort_by_key(|entry| entry.at);
     entries
@@ -99,6 +115,11 @@ fn entry(at: Instant, kind: TimelineKind, text: String) -> TimelineEntry {
         hit: None,
         counted: false,
         client: String::new(),
+        why: String::new(),
+        checking_until: None,
+        settled: false,
+        network: String::new(),
+        label: None,
     }
 }
 
@@ -127,18 +148,39 @@ fn event_text(source: &Source, kind: TimelineKind) -> String {
     .to_owned()
 }
 
-fn hit_entry(source: &Source, hit: &Hit) -> TimelineEntry {
+/// A look of its own by a person: what a rate may count.
+fn counts(hit: &Hit) -> bool {
+    hit.new_look && hit.class.is_human()
+}
+
+/// `looks` is how many looks by people there were up to this one.
+fn hit_entry(source: &Source, hit: &Hit, looks: usize, now: Instant) -> TimelineEntry {
+    let until = hit.at + CHECKING;
     TimelineEntry {
         class: Some(hit.class),
         reason: hit.reason.clone(),
         hit: Some(hit.id),
-        counted: hit.new_look && hit.class.is_human(),
+        counted: counts(hit),
         client: hit.client.clone(),
-        ..entry(hit.at, TimelineKind::Hit, hit_text(source, hit))
+        why: why(hit),
+        checking_until: (now < until).then_some(until),
+        settled: hit.settled,
+        network: hit.network.clone(),
+        label: hit.label.clone(),
+        ..entry(hit.at, TimelineKind::Hit, hit_text(source, hit, looks))
     }
 }
 
-fn hit_text(source: &Source, hit: &Hit) -> String {
+/// What the user said, or else the rule; and that it stays so where it can no longer be judged.
+fn why(hit: &Hit) -> String {
+    match &hit.label {
+        Some(label) => words::said(label.kind, label.says).to_owned(),
+        None if hit.settled => format!("{} {}", words::why(&hit.reason), words::KEPT),
+        None => words::why(&hit.reason),
+    }
+}
+
+fn hit_text(source: &Source, hit: &Hit, looks: usize) -> String {
     if !hit.new_look {
         return match hit.class.is_human() {
             true => "Again within 30 minutes, counted once.".to_owned(),
@@ -147,23 +189,25 @@ fn hit_text(source: &Source, hit: &Hit) -> String {
     }
     let client = hit.client.as_str();
     let mut text = match (hit.class, client) {
-        (HitClass::HumanProxy, "" | "Mail service") => {
-            "Looked, through a mail service's image proxy".to_owned()
-        }
-        (HitClass::HumanProxy, client) => format!("Looked, through {client}'s image proxy"),
+        (HitClass::HumanProxy, "" | "Mail service") => "Looked, via a mail service's image proxy".to_owned(),
+        (HitClass::HumanProxy, client) => format!("Looked, via {client}'s image proxy"),
         (HitClass::HumanDirect, "") => "Looked".to_owned(),
         (HitClass::HumanDirect, client) => format!("Looked, with {client}"),
-        (HitClass::MachinePrefetch, "") => "Fetched in advance (not counted)".to_owned(),
-        (HitClass::MachinePrefetch, client) => format!("Fetched by {client} in advance (not counted)"),
-        (HitClass::Scanner, _) => "Fetched by a security scanner (not counted)".to_owned(),
-        (HitClass::Bot, _) => "Fetched by a crawler or link previewer (not counted)".to_owned(),
-        (HitClass::Library, _) => "Fetched by a program (not counted)".to_owned(),
+        (HitClass::MachinePrefetch, "") => "Fetched in advance, not counted".to_owned(),
+        (HitClass::MachinePrefetch, client) => format!("Fetched by {client} in advance, not counted"),
+        (HitClass::Scanner, "") => "Fetched by a security scanner, not counted".to_owned(),
+        (HitClass::Scanner, client) => format!("Fetched by a security scanner, {client}, not counted"),
+        (HitClass::Bot, _) => "Fetched by a crawler or link previewer, not counted".to_owned(),
+        (HitClass::Library, _) => "Fetched by a program, not counted".to_owned(),
         (HitClass::Unknown, _) => "Fetched by something that cannot be told from a person".to_owned(),
     };
     if let Some(accepted) = source.accepted_at
         && hit.at >= accepted
     {
-        text.push_str(&format!(" · {} after delivery", words::length(hit.at - accepted)));
+        text.push_str(&format!(", {} after delivery", words::length(hit.at - accepted)));
+    }
+    if hit.class.is_human() && looks > 1 {
+        text.push_str(&format!(", {} look", words::ordinal(looks)));
     }
     text
 }
@@ -220,7 +264,8 @@ pub fn note(source: &Source) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::TimeDelta;
+    use crate::domain::label::{LabelKind, Says};
+    use crate::ids::LabelId;
 
     fn at(text: &str) -> Instant {
         format!("2026-04-01T{text}Z").parse().unwrap()
@@ -234,6 +279,9 @@ mod tests {
             reason: "rule".into(),
             client: client.into(),
             new_look,
+            settled: false,
+            network: String::new(),
+            label: None,
         }
     }
 
@@ -257,6 +305,7 @@ mod tests {
                 hit(1, "09:02:36", HitClass::MachinePrefetch, "Gmail", true),
                 hit(2, "11:47:11", HitClass::HumanProxy, "Gmail", true),
                 hit(3, "11:49:00", HitClass::HumanProxy, "Gmail", false),
+                hit(4, "15:02:11", HitClass::HumanDirect, "Thunderbird", true),
             ],
             uncounted: [0, 2, 0],
             window: Some(Window {
@@ -265,7 +314,7 @@ mod tests {
             }),
             ..Source::default()
         };
-        let told: Vec<(TimelineKind, String, bool)> = entries(&source)
+        let told: Vec<(TimelineKind, String, bool)> = entries(&source, at("23:00:00"))
             .into_iter()
             .map(|entry| (entry.kind, entry.text, entry.counted))
             .collect();
@@ -274,15 +323,20 @@ mod tests {
             (TimelineKind::Accepted, "Accepted by mx.example.org.", false),
             (
                 TimelineKind::Hit,
-                "Fetched by Gmail in advance (not counted) · 25 s after delivery",
+                "Fetched by Gmail in advance, not counted, 25 s after delivery",
                 false,
             ),
             (
                 TimelineKind::Hit,
-                "Looked, through Gmail's image proxy · 2 h 45 min after delivery",
+                "Looked, via Gmail's image proxy, 2 h 45 min after delivery",
                 true,
             ),
             (TimelineKind::Hit, "Again within 30 minutes, counted once.", false),
+            (
+                TimelineKind::Hit,
+                "Looked, with Thunderbird, 6 h after delivery, second look",
+                true,
+            ),
             (
                 TimelineKind::OptedOut,
                 "Opted out of tracking. Later looks are not recorded.",
@@ -306,6 +360,47 @@ mod tests {
     }
 
     #[test]
+    fn a_look_says_why_and_is_checked_for_three_minutes() {
+        let mut scanned = hit(1, "09:00:10", HitClass::Scanner, "", true);
+        scanned.reason = "burst".into();
+        let source = Source {
+            hits: vec![scanned],
+            ..Source::default()
+        };
+        let told = |now| entries(&source, at(now)).remove(0);
+        let entry = told("09:03:09");
+        assert_eq!(entry.text, "Fetched by a security scanner, not counted");
+        assert!(
+            entry
+                .why
+                .starts_with("Taken for a security scanner: three networks")
+        );
+        assert_eq!(entry.checking_until, Some(at("09:03:10")));
+        assert_eq!(
+            told("09:03:10").checking_until,
+            None,
+            "its verdict has had its time"
+        );
+        let mut kept = hit(2, "09:00:10", HitClass::HumanDirect, "", true);
+        kept.reason = "browser".into();
+        kept.settled = true;
+        assert_eq!(
+            why(&kept),
+            "Taken for a person: a browser fetched it. Kept verdict: the evidence is gone."
+        );
+        kept.label = Some(LabelMark {
+            id: LabelId(1),
+            kind: LabelKind::Hit,
+            says: Says::Machine,
+        });
+        assert_eq!(
+            why(&kept),
+            "You said that this was a machine.",
+            "what the user says needs no evidence"
+        );
+    }
+
+    #[test]
     fn an_untracked_mail_says_why() {
         let source = Source {
             name: "Ana".into(),
@@ -319,7 +414,7 @@ mod tests {
             "Ana asked not to be tracked. Their mail carries no pixel."
         );
         assert!(
-            entries(&source).is_empty(),
+            entries(&source, at("23:00:00")).is_empty(),
             "what was said before the mail is not part of its story"
         );
     }

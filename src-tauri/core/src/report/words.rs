@@ -1,8 +1,188 @@
 //! Words for what is shown of a report: states, reasons, lengths of time.
 
+use crate::api::Unmeasured;
+use crate::domain::label::{LabelKind, Says};
 use crate::domain::message::{NotTrackedReason, SkipReason, TrackingMode};
 use crate::domain::open::Signal;
 use chrono::TimeDelta;
+
+/// What stands beside every estimate.
+pub const ASSUMPTION: &str =
+    "Estimate: assumes Apple-privacy readers behave like the others. It cannot be checked.";
+
+/// Returns why there is no rate, in a sentence.
+pub fn unmeasured(why: Unmeasured) -> &'static str {
+    match why {
+        Unmeasured::NothingAccepted => "No mail of this campaign was accepted yet.",
+        Unmeasured::NoPixel => "No mail of this campaign carried a pixel of its own.",
+        Unmeasured::NotOpen => "The window has not opened yet, and nothing came before it.",
+        Unmeasured::NeverReachable => {
+            "Readers' mail clients could not reach this computer at any time in the window so far. \
+             Nothing came, and nothing could have come."
+        }
+    }
+}
+
+/// Why a request was judged as it was, in a sentence, by the reason that the judge notes.
+const WHY: &[(&str, &str)] = &[
+    (
+        "head",
+        "Taken for a scanner: it asked for the headers only, which no mail client does.",
+    ),
+    (
+        "before_accept",
+        "Taken for a scanner: it came before the mail server had taken the mail.",
+    ),
+    (
+        "apple_mpp",
+        "Apple's mail privacy fetches every picture: whether anyone looked cannot be known.",
+    ),
+    (
+        "gmail_prefetch",
+        "Gmail fetches pictures ahead of the reader: whether anyone looked cannot be known.",
+    ),
+    (
+        "apple_background",
+        "Apple's background sync fetched it: whether anyone looked cannot be known.",
+    ),
+    (
+        "says_prefetch",
+        "The request says of itself that it is ahead of the reader: whether anyone looked cannot be known.",
+    ),
+    (
+        "network",
+        "Taken for a security scanner: it came from a mail filter's own network.",
+    ),
+    (
+        "named_proxy",
+        "Taken for a person: this image proxy fetches when somebody looks.",
+    ),
+    (
+        "proxy_too_fast",
+        "Cannot be told: an image proxy, but sooner after delivery than anybody looks.",
+    ),
+    (
+        "named_scanner",
+        "Taken for a security scanner: the program names itself as one.",
+    ),
+    (
+        "impossible_ua",
+        "Taken for a security scanner: it claims to be a browser that never was.",
+    ),
+    (
+        "named_bot",
+        "Taken for a crawler: the program names itself as one.",
+    ),
+    (
+        "names_its_owner",
+        "Taken for a crawler: it names its operator, as crawlers do.",
+    ),
+    (
+        "named_library",
+        "Taken for a program: it names a programming library.",
+    ),
+    ("no_ua", "Cannot be told: the request does not say what sent it."),
+    (
+        "burst",
+        "Taken for a security scanner: three networks asked for it within two minutes, or three addresses \
+         within 30 seconds.",
+    ),
+    (
+        "fan_out",
+        "Taken for a security scanner: one address fetched the pictures of many readers at several mail \
+         domains within minutes.",
+    ),
+    (
+        "probable_network",
+        "Taken for a security scanner: it came within ten minutes of delivery from a network that mail \
+         filters use.",
+    ),
+    (
+        "instant",
+        "Taken for a security scanner: it came sooner after delivery than anybody looks.",
+    ),
+    (
+        "fast",
+        "Cannot be told: it came within seconds of delivery, from a person or a scanner.",
+    ),
+    (
+        "gateway_domain",
+        "Cannot be told: other mails to the same domain were scanned at delivery, and this came as fast.",
+    ),
+    (
+        "private_relay",
+        "Taken for a person: a browser that reaches us through Apple's Private Relay.",
+    ),
+    ("mail_client", "Taken for a person: a mail program fetched it."),
+    ("browser", "Taken for a person: a browser fetched it."),
+    (
+        "apple_app",
+        "Taken for a person: an app on a Mac or an iPhone fetched it.",
+    ),
+    (
+        "unrecognised",
+        "Cannot be told: nothing is known of the program that asked.",
+    ),
+    ("labelled_hit", "You said what this was."),
+    (
+        "labelled_domain",
+        "You said so of everything that fetches mails to this domain.",
+    ),
+    ("labelled_network", "You said so of everything from this network."),
+];
+
+/// Returns what the user said of a look, of all to its domain, or of all from its network.
+pub fn said(kind: LabelKind, says: Says) -> &'static str {
+    match (kind, says) {
+        (LabelKind::Hit, Says::Person) => "You said that this was a person.",
+        (LabelKind::Hit, Says::Machine) => "You said that this was a machine.",
+        (LabelKind::Hit, Says::Unknown) => "You said that this cannot be told.",
+        (LabelKind::Domain, Says::Machine) => "You said that machines fetch all mails to this domain.",
+        (LabelKind::Domain, _) => "You said that for mails to this domain it cannot be told.",
+        (LabelKind::Network, Says::Machine) => "You said that all from this network are machines.",
+        (LabelKind::Network, _) => "You said that for this network it cannot be told.",
+    }
+}
+
+/// What is said of a verdict that cannot be judged again.
+pub const KEPT: &str = "Kept verdict: the evidence is gone.";
+
+/// Returns why a request was judged as it was; a rule of another version is named as it is.
+pub fn why(reason: &str) -> String {
+    match WHY.iter().find(|(known, _)| *known == reason) {
+        Some((_, sentence)) => (*sentence).to_owned(),
+        None if reason.is_empty() => String::new(),
+        None => format!(
+            "Judged by a rule of another version: {}.",
+            reason.replace('_', " ")
+        ),
+    }
+}
+
+/// Returns a place in a row in words: "second" to "tenth", then "11th".
+pub fn ordinal(n: usize) -> String {
+    const WORDS: [&str; 10] = [
+        "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+    ];
+    match (n.checked_sub(1).and_then(|at| WORDS.get(at)), n % 10, n % 100) {
+        (Some(word), ..) => (*word).to_owned(),
+        (None, 1, tens) if tens != 11 => format!("{n}st"),
+        (None, 2, tens) if tens != 12 => format!("{n}nd"),
+        (None, 3, tens) if tens != 13 => format!("{n}rd"),
+        _ => format!("{n}th"),
+    }
+}
+
+/// Returns what is said where several clients looked at one mail; nothing where it was one. They are never called
+/// readers: a phone and a computer are one person's as often as a forwarded mail is two persons'.
+pub fn environments(n: u32) -> String {
+    match n {
+        0 | 1 => String::new(),
+        n => format!(
+            "Looked at in {n} environments: one person's devices and places, or somebody it was forwarded to. It counts as one."
+        ),
+    }
+}
 
 /// Returns what is said of a signal.
 pub fn signal(signal: Signal) -> &'static str {
@@ -113,6 +293,106 @@ mod tests {
         ] {
             assert_eq!(length(TimeDelta::seconds(seconds)), words);
         }
+    }
+
+    /// What the judge may note: the rules on one request, those on several, and the user's own word.
+    const REASONS: [&str; 29] = [
+        "head",
+        "before_accept",
+        "apple_mpp",
+        "gmail_prefetch",
+        "apple_background",
+        "says_prefetch",
+        "network",
+        "named_proxy",
+        "proxy_too_fast",
+        "named_scanner",
+        "impossible_ua",
+        "named_bot",
+        "names_its_owner",
+        "named_library",
+        "no_ua",
+        "burst",
+        "fan_out",
+        "probable_network",
+        "instant",
+        "fast",
+        "gateway_domain",
+        "private_relay",
+        "mail_client",
+        "browser",
+        "apple_app",
+        "unrecognised",
+        "labelled_hit",
+        "labelled_domain",
+        "labelled_network",
+    ];
+
+    #[test]
+    fn every_reason_has_one_sentence() {
+        for reason in REASONS {
+            assert_eq!(
+                WHY.iter().filter(|(known, _)| *known == reason).count(),
+                1,
+                "{reason}"
+            );
+            let sentence = why(reason);
+            assert!(
+                sentence.ends_with('.') && !sentence.contains('_'),
+                "{reason}: {sentence}"
+            );
+            assert_eq!(sentence.matches(". ").count(), 0, "one sentence: {sentence}");
+        }
+        assert_eq!(WHY.len(), REASONS.len(), "no sentence without a rule");
+        assert_eq!(
+            why("newer_rule"),
+            "Judged by a rule of another version: newer rule."
+        );
+    }
+
+    #[test]
+    fn every_reason_of_the_classifier_is_known() {
+        let source = include_str!("../tracking/classify.rs");
+        let words: Vec<&str> = source
+            .split('"')
+            .skip(1)
+            .step_by(2)
+            .filter(|text| text.contains('_') && text.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+            .collect();
+        assert!(
+            words.contains(&"apple_mpp"),
+            "the classifier names its reasons in its text"
+        );
+        for reason in words {
+            assert!(
+                WHY.iter().any(|(known, _)| *known == reason),
+                "{reason} has no sentence"
+            );
+        }
+    }
+
+    #[test]
+    fn places_in_a_row_are_words() {
+        for (n, word) in [
+            (1, "first"),
+            (2, "second"),
+            (10, "tenth"),
+            (11, "11th"),
+            (21, "21st"),
+            (112, "112th"),
+        ] {
+            assert_eq!(ordinal(n), word);
+        }
+    }
+
+    #[test]
+    fn several_clients_are_environments_and_never_readers() {
+        assert_eq!(environments(1), "");
+        let said = environments(2);
+        assert!(
+            said.contains("2 environments") && !said.contains("reader"),
+            "{said}"
+        );
     }
 
     #[test]

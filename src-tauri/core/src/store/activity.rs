@@ -221,6 +221,10 @@ mod tests {
             user_agent: String::new(),
             network: String::new(),
             client_hash: [1; 16],
+            address_hash: None,
+            label: None,
+            said: Default::default(),
+            timing: Default::default(),
             new_look,
         };
         hit::insert(conn, &hit).unwrap().0.try_into().unwrap()

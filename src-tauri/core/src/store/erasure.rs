@@ -356,7 +356,11 @@ mod tests {
     fn an_erased_person_is_in_no_part_of_a_rate() {
         let (conn, ana) = workspace();
         erase(&conn, ana).unwrap();
-        let parts = report::rate_parts(&conn, CampaignId(1)).unwrap();
+        let moment = report::Moment {
+            now: from_millis(0),
+            is_listening: true,
+        };
+        let parts = report::rate_parts(&conn, CampaignId(1), moment).unwrap();
         assert_eq!((parts.accepted, parts.tracked, parts.confirmed), (2, 1, 1));
         assert_eq!(parts.not_tracked.by_reason[&NotTrackedReason::Erased], 1);
         let hourly: i64 = conn

@@ -6,6 +6,8 @@ use crate::domain::message::MessageState;
 use crate::domain::open::{HitClass, Signal};
 use crate::domain::window::Window;
 use crate::ids::{CampaignId, ContactId, HitId, MessageId};
+use crate::tracking::judge::{Said, Timing};
+use crate::tracking::networks::{self, Network};
 use crate::tracking::policy::{Cap, MessageFacts, Target};
 use crate::tracking::token::Token;
 use rusqlite::{OptionalExtension, Row};
@@ -40,8 +42,12 @@ pub struct FoundMessage {
     pub hits: u32,
     /// Of these, by machines.
     pub machine_hits: u32,
-    /// It had a human hit.
-    pub opened: bool,
+    /// The first human hit.
+    pub first_open_at: Option<Instant>,
+    /// Nothing was delivered: the mail was written into the outbox, or its links lead to this computer alone.
+    pub tried_out: bool,
+    /// When its campaign's hits are judged again.
+    pub judge_at: Option<Instant>,
     /// How many hits of it are stored.
     pub cap: Cap,
 }
@@ -85,14 +91,16 @@ const FIND_MESSAGE: &str = "SELECT m.id, m.campaign_id, m.contact_id, m.state, m
            m.accepted_at, m.handing_over_at, m.signal, m.hits, m.machine_hits, m.first_open_at,
            c.opens_from, c.opens_until, p.consent,
            a.from_address IS NOT NULL AND lower(a.from_address) = lower(m.email) AS to_sender,
+           c.practice OR coalesce(r.kind = 'local', 0) AS tried_out, c.judge_at,
            c.cap_hits, c.cap_machine_hits
     FROM message AS m
     JOIN campaign AS c ON c.id = m.campaign_id
     LEFT JOIN contact AS p ON p.id = m.contact_id
     LEFT JOIN account AS a ON a.id = c.account_id
+    LEFT JOIN route AS r ON r.id = c.route_id
     WHERE m.pixel_token = ?1";
 
-/// The columns of [`FIND_MESSAGE`] by number: looked for by name, sixteen of them cost more than the query.
+/// The columns of [`FIND_MESSAGE`] by number: looked for by name, eighteen of them cost more than the query.
 mod column {
     pub const ID: usize = 0;
     pub const CAMPAIGN_ID: usize = 1;
@@ -110,8 +118,10 @@ mod column {
     pub const OPENS_UNTIL: usize = 13;
     pub const CONSENT: usize = 14;
     pub const TO_SENDER: usize = 15;
-    pub const CAP_HITS: usize = 16;
-    pub const CAP_MACHINE_HITS: usize = 17;
+    pub const TRIED_OUT: usize = 16;
+    pub const JUDGE_AT: usize = 17;
+    pub const CAP_HITS: usize = 18;
+    pub const CAP_MACHINE_HITS: usize = 19;
 }
 
 fn message_row(row: &Row<'_>) -> rusqlite::Result<Found> {
@@ -139,7 +149,9 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<Found> {
             signal: word(row, SIGNAL)?,
             hits: row.get(HITS)?,
             machine_hits: row.get(MACHINE_HITS)?,
-            opened: instant(row, FIRST_OPEN_AT)?.is_some(),
+            first_open_at: instant(row, FIRST_OPEN_AT)?,
+            tried_out: row.get(TRIED_OUT)?,
+            judge_at: instant(row, JUDGE_AT)?,
             cap: cap(row.get(CAP_HITS)?, row.get(CAP_MACHINE_HITS)?),
         }),
     })
@@ -185,10 +197,58 @@ pub struct NewHit {
     pub user_agent: String,
     /// IPv4 /24 or IPv6 /48; empty where the source is unknown.
     pub network: String,
+    /// The same for the same address; `None` where the source is unknown.
+    pub address_hash: Option<[u8; 16]>,
     /// Hits with the same one are one client.
     pub client_hash: [u8; 16],
+    /// Whose network the address lies in.
+    pub label: Option<Network>,
+    /// What the request said.
+    pub said: Said,
+    /// How far its time holds.
+    pub timing: Timing,
     /// It begins a new look.
     pub new_look: bool,
+}
+
+impl Said {
+    /// As the column `said` has it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Head => "head",
+            Self::Prefetch => "prefetch",
+        }
+    }
+
+    /// Reads the column `said`.
+    pub(super) fn from_text(text: &str) -> Self {
+        match text {
+            "head" => Self::Head,
+            "prefetch" => Self::Prefetch,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+impl Timing {
+    /// As the column `timing` has it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Known => "",
+            Self::BeforeAccept => "before_accept",
+            Self::ClockSet => "clock_set",
+        }
+    }
+
+    /// Reads the column `timing`.
+    pub(super) fn from_text(text: &str) -> Self {
+        match text {
+            "before_accept" => Self::BeforeAccept,
+            "clock_set" => Self::ClockSet,
+            _ => Self::Known,
+        }
+    }
 }
 
 /// Stores a hit. One that begins a new look stands in the feed from then on.
@@ -196,10 +256,10 @@ pub fn insert(conn: &Conn, hit: &NewHit) -> Result<HitId> {
     let id = activity::next_id(conn)?;
     conn.prepare_cached(
         "INSERT INTO hit (id, campaign_id, message_id, at, class, reason, rule_version, client, user_agent, network,
-           client_hash, new_look)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+           client_hash, new_look, address_hash, network_label, tables, said, timing)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?
-    .execute((
+    .execute(rusqlite::params![
         id,
         hit.campaign.0,
         hit.message.0,
@@ -212,15 +272,25 @@ pub fn insert(conn: &Conn, hit: &NewHit) -> Result<HitId> {
         &hit.network,
         hit.client_hash,
         hit.new_look,
-    ))?;
+        hit.address_hash.as_ref().map_or(&[][..], |hash| &hash[..]),
+        hit.label.map_or("", Network::as_str),
+        networks::TABLES,
+        hit.said.as_str(),
+        hit.timing.as_str(),
+    ])?;
     Ok(HitId(id))
 }
 
-/// Returns when the client's last stored hit on this message came.
-pub fn last_of_client(conn: &Conn, message: MessageId, client_hash: &[u8; 16]) -> Result<Option<Instant>> {
+/// Returns when the client's last stored hit of this class on this message came.
+pub fn last_of_client(
+    conn: &Conn,
+    message: MessageId,
+    client_hash: &[u8; 16],
+    class: HitClass,
+) -> Result<Option<Instant>> {
     let at: Option<i64> = conn
-        .prepare_cached("SELECT max(at) FROM hit WHERE message_id = ?1 AND client_hash = ?2")?
-        .query_row((message.0, client_hash), |row| row.get(0))?;
+        .prepare_cached("SELECT max(at) FROM hit WHERE message_id = ?1 AND client_hash = ?2 AND class = ?3")?
+        .query_row((message.0, client_hash, class.as_str()), |row| row.get(0))?;
     Ok(at.map(from_millis))
 }
 
@@ -238,8 +308,9 @@ pub fn client_key(conn: &Conn, campaign: CampaignId, fresh: [u8; 32]) -> Result<
     let stored: Option<Vec<u8>> = conn
         .prepare_cached("SELECT client_key FROM campaign WHERE id = ?1")?
         .query_row([campaign.0], |row| row.get(0))?;
-    match stored {
-        Some(bytes) => bytes.try_into().or(Ok(fresh)),
+    match stored.and_then(|bytes| bytes.try_into().ok()) {
+        Some(key) => Ok(key),
+        // None yet, or the last one was destroyed with the evidence that it stood for.
         None => {
             conn.prepare_cached("UPDATE campaign SET client_key = ?2 WHERE id = ?1")?
                 .execute((campaign.0, fresh))?;
@@ -266,6 +337,13 @@ pub fn prove_arrival(conn: &Conn, message: &FoundMessage, at: Instant) -> Result
         to_millis(at),
         "its pixel was fetched, so it has arrived",
     ))?;
+    Ok(())
+}
+
+/// Asks for a campaign's hits to be judged again at `at`, or sooner where that was asked for.
+pub fn judge_again(conn: &Conn, campaign: CampaignId, at: Instant) -> Result<()> {
+    conn.prepare_cached("UPDATE campaign SET judge_at = min(coalesce(judge_at, ?2), ?2) WHERE id = ?1")?
+        .execute((campaign.0, to_millis(at)))?;
     Ok(())
 }
 

@@ -12,10 +12,11 @@ use crate::api::RateParts;
 use crate::clock::{Instant, from_millis, to_millis};
 use crate::domain::campaign::CampaignTracking;
 use crate::domain::message::TrackingMode;
-use crate::domain::open::HitClass;
+use crate::domain::open::{HitClass, Signal};
 use crate::domain::window::Window;
 use crate::ids::CampaignId;
-use crate::report::rate::{self, Cohort, Counts};
+use crate::report::rate::{self, Cohort, Counts, Reach};
+use crate::report::series;
 use chrono::TimeDelta;
 use rusqlite::OptionalExtension;
 use std::collections::BTreeMap;
@@ -26,8 +27,24 @@ const PARTS: &str = "SELECT tracking, signal, not_tracked, count(*) AS n
     WHERE campaign_id = ?1 AND state = 'accepted'
     GROUP BY tracking, signal, not_tracked";
 
+/// The moment for which a report holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The moment itself.
+    pub now: Instant,
+    /// A listener runs in this engine.
+    pub is_listening: bool,
+}
+
+impl Moment {
+    /// Returns the end of an interval of uptime that goes on; `None` where no listener runs.
+    pub fn running(self) -> Option<Instant> {
+        self.is_listening.then_some(self.now)
+    }
+}
+
 /// Returns the parts of a campaign's open rate; all zero where it does not exist or sent nothing.
-pub fn rate_parts(conn: &Conn, id: CampaignId) -> Result<RateParts> {
+pub fn rate_parts(conn: &Conn, id: CampaignId, moment: Moment) -> Result<RateParts> {
     let mut counts = Counts::default();
     let mut statement = conn.prepare_cached(PARTS)?;
     let mut rows = statement.query([id.0])?;
@@ -40,7 +57,41 @@ pub fn rate_parts(conn: &Conn, id: CampaignId) -> Result<RateParts> {
         }
     }
     counts.not_recorded_at_request = counter(conn, id, "not_recorded_at_request")?;
+    // Whoever was seen was reached: only silence asks whether anybody could have been seen.
+    if !counts.tracked.is_empty() && !counts.saw_something() {
+        counts.reach = reach(conn, id, moment)?;
+    }
     Ok(rate::parts(&counts))
+}
+
+fn reach(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Reach> {
+    let Some(window) = facts(conn, id)?.and_then(|facts| facts.window) else {
+        return Ok(Reach::default());
+    };
+    let up = up(conn, window.opens_from, moment.running())?;
+    let share = series::reachable_share(&up, Some(window), moment.now);
+    Ok(Reach::of(window.opens_from, moment.now, share))
+}
+
+/// Returns how many accepted mails went to each domain, by what was seen of them: `None` where not tracked.
+///
+/// Reads every message of the campaign.
+pub fn by_domain(conn: &Conn, id: CampaignId) -> Result<Vec<(String, Option<Signal>, u32)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT lower(substr(email, instr(email, '@') + 1)) AS domain, tracking,
+           signal, count(*) AS n
+         FROM message
+         WHERE campaign_id = ?1 AND state = 'accepted'
+         GROUP BY domain, tracking, signal",
+    )?;
+    let rows = statement.query_map([id.0], |row| {
+        let signal = match word::<TrackingMode>(row, "tracking")? {
+            TrackingMode::Personal => Some(word(row, "signal")?),
+            _ => None,
+        };
+        Ok((row.get("domain")?, signal, row.get("n")?))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Returns a count of the campaign that belongs to no person; 0 where there is none.
@@ -161,7 +212,8 @@ pub fn cohort(conn: &Conn, id: CampaignId, launched_at: Instant) -> Result<Cohor
     let since = launched_at - TimeDelta::days(MPP_DAYS);
     Ok(conn
         .prepare_cached(
-            "SELECT count(*) AS readers, count(*) FILTER (WHERE m.signal = 'human') AS opened
+            "SELECT count(*) AS readers, count(*) FILTER (WHERE m.signal = 'human') AS opened,
+               count(*) FILTER (WHERE m.signal = 'unknown') AS unknown
              FROM message m JOIN contact c ON c.id = m.contact_id
              WHERE m.campaign_id = ?1 AND m.state = 'accepted' AND m.tracking = 'personal'
                AND (c.mpp_seen_at IS NULL OR c.mpp_seen_at < ?2)",
@@ -170,6 +222,7 @@ pub fn cohort(conn: &Conn, id: CampaignId, launched_at: Instant) -> Result<Cohor
             Ok(Cohort {
                 readers: row.get("readers")?,
                 opened: row.get("opened")?,
+                unknown: row.get("unknown")?,
             })
         })?)
 }
@@ -177,6 +230,7 @@ pub fn cohort(conn: &Conn, id: CampaignId, launched_at: Instant) -> Result<Cohor
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Unmeasured;
     use crate::domain::message::NotTrackedReason;
     use crate::store::db::testing;
 
@@ -196,6 +250,40 @@ mod tests {
                 )
                 .unwrap();
             }
+        }
+    }
+
+    fn now(is_listening: bool) -> Moment {
+        Moment {
+            now: from_millis(3_600_000),
+            is_listening,
+        }
+    }
+
+    #[test]
+    fn silence_is_a_measurement_only_where_somebody_listened_in_the_window() {
+        for (uptime, is_listening, unmeasured) in [
+            ("", true, Some(Unmeasured::NeverReachable)),
+            ("(0, 500, 900)", false, Some(Unmeasured::NeverReachable)),
+            ("(0, 900, NULL)", false, Some(Unmeasured::NeverReachable)),
+            ("(0, 900, NULL)", true, None),
+            ("(2000, 2001, 2001)", false, None),
+        ] {
+            let conn = testing::memory();
+            messages(&conn, &[(3, "personal", "no_signal", None)]);
+            conn.execute("UPDATE campaign SET opens_from = 1000, opens_until = 9000000", [])
+                .unwrap();
+            if !uptime.is_empty() {
+                let sql = format!("INSERT INTO uptime (started_at, seen_at, ended_at) VALUES {uptime}");
+                conn.execute(&sql, []).unwrap();
+            }
+            let parts = rate_parts(&conn, CampaignId(1), now(is_listening)).unwrap();
+            assert_eq!(parts.unmeasured, unmeasured, "{uptime} {is_listening}");
+            assert_eq!(parts.confirmed_rate.is_none(), unmeasured.is_some());
+            conn.execute("UPDATE message SET signal = 'machine_only' WHERE id = 1", [])
+                .unwrap();
+            let parts = rate_parts(&conn, CampaignId(1), now(is_listening)).unwrap();
+            assert_eq!(parts.confirmed_rate, Some(0.0), "what came in has reached us");
         }
     }
 
@@ -219,7 +307,7 @@ mod tests {
             [],
         )
         .unwrap();
-        let parts = rate_parts(&conn, CampaignId(1)).unwrap();
+        let parts = rate_parts(&conn, CampaignId(1), now(true)).unwrap();
         assert_eq!(parts.accepted, 22, "a rejected mail is in no part");
         assert_eq!(parts.tracked, 17);
         assert_eq!(
@@ -252,7 +340,8 @@ mod tests {
             "INSERT INTO campaign (id, name, document, created_at, updated_at) VALUES (1, 'Spring', '{}', 0, 0)",
         )
         .unwrap();
-        let ages: [(Option<i64>, &str); 5] = [
+        let ages: [(Option<i64>, &str); 6] = [
+            (None, "unknown"),
             (None, "human"),
             (None, "no_signal"),
             (Some(-181), "human"),
@@ -276,8 +365,9 @@ mod tests {
         assert_eq!(
             cohort(&conn, CampaignId(1), launched).unwrap(),
             Cohort {
-                readers: 3,
-                opened: 2
+                readers: 4,
+                opened: 2,
+                unknown: 1
             },
             "seen half a year before launch or later, they cannot be told from others"
         );

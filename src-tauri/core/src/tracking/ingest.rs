@@ -4,13 +4,13 @@
 //! Every request waits for a commit, whatever its token: an answer that came sooner for unknown ones would tell
 //! them apart. The writer sees to that: it numbers every transaction in the database.
 
-use super::classify::{self, Facts, Verdict};
-use super::judge;
+use super::classify::{self, Facts, Told};
+use super::judge::{self, Mail, Said, Timing};
+use super::networks::{self, Network};
 use super::policy::{self, Counted, Decision, RequestFacts, Stored, Target};
 use super::token::Token;
 use crate::clock::Instant;
 use crate::domain::message::MessageState;
-use crate::domain::open::HitClass;
 use crate::ids::CampaignId;
 use crate::store::hit::{self, Found, FoundMessage, NewHit};
 use crate::store::rollup::{self, StoredHit, Uncounted};
@@ -19,6 +19,7 @@ use chrono::TimeDelta;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 /// Where a hit came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub enum Source {
         network: String,
         /// The same for the same address, until the listener was started again; tells nothing else of it.
         digest: [u8; 16],
+        /// Whose network it lies in.
+        label: Option<Network>,
     },
 }
 
@@ -49,6 +52,7 @@ impl Source {
                 Self::Kept {
                     network: network(address),
                     digest,
+                    label: networks::label_of(address),
                 }
             }
             other => other.clone(),
@@ -60,6 +64,27 @@ impl Source {
             Self::Unknown => String::new(),
             Self::Address(address) => network(*address),
             Self::Kept { network, .. } => network.clone(),
+        }
+    }
+
+    fn label(&self) -> Option<Network> {
+        match self {
+            Self::Unknown => None,
+            Self::Address(address) => networks::label_of(*address),
+            Self::Kept { label, .. } => *label,
+        }
+    }
+
+    /// Feeds what tells one address from another to `hasher`; nothing where it is unknown.
+    fn hash_into(&self, hasher: &mut blake3::Hasher) {
+        match self {
+            Self::Unknown => {}
+            Self::Address(address) => {
+                hasher.update(address.to_canonical().to_string().as_bytes());
+            }
+            Self::Kept { digest, .. } => {
+                hasher.update(digest);
+            }
         }
     }
 }
@@ -75,6 +100,8 @@ pub struct Arrival {
     pub head_only: bool,
     /// The peer is this computer itself, at the door where peers are readers.
     pub from_here: bool,
+    /// The computer's clock had been set back when it came.
+    pub clock_set: bool,
     /// Where it came from.
     pub source: Source,
     /// As it was sent, without control characters, at most 512 characters.
@@ -129,7 +156,13 @@ pub fn record(conn: &Conn, arrival: &Arrival) -> Result<Recorded> {
                 ..
             },
         ) => {
-            let verdict = verdict(arrival, None);
+            let facts = Facts {
+                head_only: arrival.head_only,
+                prefetch: arrival.prefetch,
+                network: arrival.source.label(),
+                ..Facts::default()
+            };
+            let verdict = classify::judge(&facts, &told(&arrival.user_agent));
             rollup::shared_load(conn, *campaign, arrival.at, verdict.class)?;
             Ok(Recorded::Counted)
         }
@@ -175,29 +208,18 @@ fn count(conn: &Conn, arrival: &Arrival, found: &Found, why: Counted) -> Result<
     Ok(Recorded::Nothing)
 }
 
-fn verdict(arrival: &Arrival, message: Option<&FoundMessage>) -> Verdict {
-    let delta = message
-        .and_then(|message| message.accepted_at)
-        .map(|accepted| arrival.at - accepted)
-        // Before its acceptance: a clock was set, and no rule on time holds.
-        .filter(|delta| *delta >= TimeDelta::zero());
-    let facts = Facts {
-        user_agent: &arrival.user_agent,
-        head_only: arrival.head_only,
-        delta,
-        prefetch: arrival.prefetch,
-    };
+/// Returns what a user agent says.
+pub fn told(user_agent: &str) -> Rc<Told> {
     KNOWN.with_borrow_mut(|known| {
         if known.len() >= KNOWN_AGENTS {
             known.clear();
         }
-        match known.get(&arrival.user_agent) {
-            Some(told) => classify::judge(&facts, told),
+        match known.get(user_agent) {
+            Some(told) => told.clone(),
             None => {
-                let told = classify::tell(&arrival.user_agent);
-                let verdict = classify::judge(&facts, &told);
-                known.insert(arrival.user_agent.clone(), told);
-                verdict
+                let told = Rc::new(classify::tell(user_agent));
+                known.insert(user_agent.to_owned(), told.clone());
+                told
             }
         }
     })
@@ -209,11 +231,28 @@ const KNOWN_AGENTS: usize = 1024;
 
 thread_local! {
     /// What user agents say, on the writer's thread.
-    static KNOWN: RefCell<HashMap<String, classify::Told>> = RefCell::default();
+    static KNOWN: RefCell<HashMap<String, Rc<Told>>> = RefCell::default();
 }
 
+/// A hit is judged again with what came around it once so much time has passed.
+pub const SETTLES_AFTER: TimeDelta = TimeDelta::minutes(3);
+
 fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMessage) -> Result<Recorded> {
-    let verdict = verdict(arrival, Some(message));
+    let told = told(&arrival.user_agent);
+    let (mail, timing) = timing(arrival, message);
+    let (delta, before_accept) = judge::since_delivery(&mail, arrival.at, timing);
+    let label = arrival.source.label();
+    let verdict = classify::judge(
+        &Facts {
+            head_only: arrival.head_only,
+            before_accept,
+            delta,
+            prefetch: arrival.prefetch,
+            network: label,
+            ..Facts::default()
+        },
+        &told,
+    );
     if verdict.reason == "apple_mpp"
         && let Some(contact) = message.contact
     {
@@ -231,8 +270,8 @@ fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMe
         return Ok(Recorded::Counted);
     }
     let key = hit::client_key(conn, campaign, arrival.fresh_key)?;
-    let client_hash = client_hash(&key, &arrival.source, &verdict);
-    let before = hit::last_of_client(conn, message.id, &client_hash)?;
+    let client_hash = client_hash(&key, &arrival.source, &told);
+    let before = hit::last_of_client(conn, message.id, &client_hash, verdict.class)?;
     let new_look = judge::is_new_look(before, arrival.at);
     let row = NewHit {
         campaign,
@@ -244,7 +283,15 @@ fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMe
         client: verdict.client.clone(),
         user_agent: arrival.user_agent.clone(),
         network: arrival.source.network(),
+        address_hash: address_hash(&key, &arrival.source),
         client_hash,
+        label,
+        said: match (arrival.head_only, arrival.prefetch) {
+            (true, _) => Said::Head,
+            (false, true) => Said::Prefetch,
+            (false, false) => Said::Nothing,
+        },
+        timing,
         new_look,
     };
     hit::insert(conn, &row)?;
@@ -253,14 +300,39 @@ fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMe
         class: verdict.class,
         new_look,
         signal: judge::signal_after(message.signal, verdict.class),
-        first_open: verdict.class.is_human() && !message.opened,
+        first_open_at: message.first_open_at,
     };
     rollup::stored(conn, campaign, message.id, &change)?;
+    let due = arrival.at + SETTLES_AFTER;
+    if message.judge_at.is_none_or(|asked| asked > due) {
+        hit::judge_again(conn, campaign, due)?;
+    }
     Ok(Recorded::Stored)
 }
 
+/// Returns the mail as the rules on time see it, and how far the hit's time holds.
+fn timing(arrival: &Arrival, message: &FoundMessage) -> (Mail, Timing) {
+    let accepted_at = message.accepted_at.or(match message.state {
+        // The look itself proves that it had arrived.
+        MessageState::Uncertain => message.handing_over_at,
+        _ => None,
+    });
+    let timing = match accepted_at {
+        None => Timing::BeforeAccept,
+        // What is known to have been taken cannot be asked for before: a clock was set.
+        Some(accepted) if arrival.clock_set || arrival.at < accepted => Timing::ClockSet,
+        Some(_) => Timing::Known,
+    };
+    let mail = Mail {
+        accepted_at,
+        domain: String::new(),
+        tried_out: message.tried_out,
+    };
+    (mail, timing)
+}
+
 /// Returns the prefix under which an address may be kept: IPv4 /24, IPv6 /48.
-fn network(source: IpAddr) -> String {
+pub fn network(source: IpAddr) -> String {
     match source.to_canonical() {
         IpAddr::V4(ip) => {
             let [a, b, c, _] = ip.octets();
@@ -273,28 +345,33 @@ fn network(source: IpAddr) -> String {
     }
 }
 
-/// Returns what tells one client of a campaign from another: its address and its family.
+/// Returns what tells one client of a campaign from another: its family and its address.
 ///
 /// A mail service's own machines fetch from many addresses, which say nothing of the reader: there the family
 /// alone counts.
-fn client_hash(key: &[u8; 32], source: &Source, verdict: &Verdict) -> [u8; 16] {
+fn client_hash(key: &[u8; 32], source: &Source, told: &Told) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_keyed(key);
-    hasher.update(verdict.class.as_str().as_bytes());
+    hasher.update(told.client().as_bytes());
     hasher.update(b"\0");
-    hasher.update(verdict.client.as_bytes());
-    hasher.update(b"\0");
-    let is_a_services_own = matches!(verdict.class, HitClass::HumanProxy | HitClass::MachinePrefetch)
-        || verdict.reason == "proxy_too_fast";
-    match source {
-        _ if is_a_services_own => {}
-        Source::Unknown => {}
-        Source::Address(address) => {
-            hasher.update(address.to_canonical().to_string().as_bytes());
-        }
-        Source::Kept { digest, .. } => {
-            hasher.update(digest);
-        }
+    if !told.is_a_services_own() {
+        source.hash_into(&mut hasher);
     }
+    short(&hasher)
+}
+
+/// Returns what tells one address of a campaign from another; `None` where the source is unknown.
+fn address_hash(key: &[u8; 32], source: &Source) -> Option<[u8; 16]> {
+    if *source == Source::Unknown {
+        return None;
+    }
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    // Never the same as a client's hash.
+    hasher.update(b"address\0");
+    source.hash_into(&mut hasher);
+    Some(short(&hasher))
+}
+
+fn short(hasher: &blake3::Hasher) -> [u8; 16] {
     let mut out = [0; 16];
     hasher.finalize_xof().fill(&mut out);
     out

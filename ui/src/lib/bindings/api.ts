@@ -509,6 +509,11 @@ export type CampaignGet = {
  */
 id: CampaignId, };
 export type CampaignId = number;
+export type CampaignJudge = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
 export type CampaignLaunch = { 
 /**
  * Which.
@@ -1237,6 +1242,80 @@ export type JobStarted = {
  */
 job: JobId, };
 export type JobState = "running" | "done" | "failed" | "cancelled";
+export type Judged = { 
+/**
+ * Hits whose verdict changed.
+ */
+changed: number, };
+export type LabelId = number;
+export type LabelKind = "hit" | "domain" | "network";
+export type LabelList = Record<symbol, never>;
+export type LabelListResponse = { 
+/**
+ * Newest first.
+ */
+labels: Array<LabelRow>, };
+export type LabelMark = { 
+/**
+ * Its id.
+ */
+id: LabelId, 
+/**
+ * What it is about.
+ */
+kind: LabelKind, 
+/**
+ * What the user says.
+ */
+says: Says, };
+export type LabelRemove = { 
+/**
+ * Which.
+ */
+id: LabelId, };
+export type LabelRow = { 
+/**
+ * Its id.
+ */
+id: LabelId, 
+/**
+ * What it is about.
+ */
+kind: LabelKind, 
+/**
+ * The hit's id, the domain, or the network.
+ */
+value: string, 
+/**
+ * What the user says.
+ */
+says: Says, 
+/**
+ * When.
+ */
+at: string, };
+export type LabelSaved = { 
+/**
+ * Its id, to undo it.
+ */
+id: LabelId, 
+/**
+ * Hits that are taken for something else now.
+ */
+changed: number, };
+export type LabelSet = { 
+/**
+ * What it is about.
+ */
+kind: LabelKind, 
+/**
+ * The hit's id, a mail domain, or a network: IPv4 /24 or IPv6 /48, or any address in it.
+ */
+value: string, 
+/**
+ * Of a domain or a network only `machine` or `unknown`: a rule over many never makes people of machines.
+ */
+says: Says, };
 export type List = { 
 /**
  * Its id.
@@ -1395,7 +1474,15 @@ entries: Array<TimelineEntry>,
 /**
  * One sentence on tracking where there is something to say: "Ana asked not to be tracked. …".
  */
-note: string, };
+note: string, 
+/**
+ * Clients with which people looked at it. Not a number of readers.
+ */
+environments: number, 
+/**
+ * What that means, where there are several; else empty.
+ */
+environments_note: string, };
 export type NextStep = "add_account" | "import_contacts" | "write_campaign" | "set_address";
 export type NotTracked = { 
 /**
@@ -1617,6 +1704,36 @@ words: number,
  * What the reader of this preview should know: unresolved fields, a missing address, size.
  */
 findings: Array<Finding>, };
+export type Provider = "gmail" | "apple" | "yahoo" | "microsoft" | "other";
+export type ProviderParts = { 
+/**
+ * Whose mailboxes.
+ */
+provider: Provider, 
+/**
+ * Mails that the sender's server took.
+ */
+accepted: number, 
+/**
+ * Of these, with a pixel of their own.
+ */
+tracked: number, 
+/**
+ * See [`RateParts`].
+ */
+confirmed: number, 
+/**
+ * See [`RateParts`].
+ */
+unknown: number, 
+/**
+ * See [`RateParts`].
+ */
+machine_only: number, 
+/**
+ * See [`RateParts`].
+ */
+no_signal: number, };
 export type RateParts = { 
 /**
  * Mails that the sender's server took.
@@ -1655,9 +1772,14 @@ not_recorded_at_request: number,
  */
 confirmed_rate: number | null, 
 /**
- * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`.
+ * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`; `null` where
+ * nothing could be measured.
  */
-upper_rate: number | null, };
+upper_rate: number | null, 
+/**
+ * Why the rates are `null`; `null` where they are not.
+ */
+unmeasured: Unmeasured | null, };
 export type ReachLevel = "reachable" | "local_only" | "unreachable";
 export type ReaderClient = "gmail" | "gmail_prefetch" | "iphone" | "apple_privacy" | "outlook" | "scanner";
 export type RecipientFilter = "human" | "unknown" | "machine_only" | "no_signal" | "not_tracked" | "not_delivered";
@@ -1701,7 +1823,19 @@ looks: number,
 /**
  * When the server took it.
  */
-accepted_at: string | null, };
+accepted_at: string | null, 
+/**
+ * Requests before the window; only counted.
+ */
+early: number, 
+/**
+ * Requests after the window; only counted.
+ */
+late: number, 
+/**
+ * Requests beyond the cap; only counted.
+ */
+over_cap: number, };
 export type RecipientSort = "email" | "first_open" | "signal" | "accepted";
 export type Refused = { 
 /**
@@ -1742,11 +1876,13 @@ late: number,
  */
 over_cap: number, 
 /**
- * An estimate of the true rate, only where its conditions hold.
+ * An estimate of the true rate, in `[0, 1]`, only where its conditions hold. It assumes that readers whom
+ * Apple's mail privacy hides behave like the others, which cannot be checked.
  */
 estimate: number | null, 
 /**
- * 95 % interval of the confirmed rate, `[low, high]` (Wilson 1927).
+ * The interval of the estimate, `[low, high]`; `null` exactly where the estimate is. Wilson's 95 % interval
+ * where everybody can be told, wider the more readers are only assumed to be like the others.
  */
 interval: [number, number] | null, 
 /**
@@ -1789,6 +1925,10 @@ launched_at: string | null,
  * Sent into the embedded outbox: practice.
  */
 practice: boolean, 
+/**
+ * 95 % interval of the confirmed rate, `[low, high]` (Wilson 1927); `null` where the rate is.
+ */
+confirmed_interval: [number, number] | null, 
 /**
  * The moment for which the numbers hold.
  */
@@ -1842,9 +1982,14 @@ not_recorded_at_request: number,
  */
 confirmed_rate: number | null, 
 /**
- * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`.
+ * `(confirmed + unknown + machine_only + min(not_recorded_at_request, no_signal)) / tracked`; `null` where
+ * nothing could be measured.
  */
-upper_rate: number | null, };
+upper_rate: number | null, 
+/**
+ * Why the rates are `null`; `null` where they are not.
+ */
+unmeasured: Unmeasured | null, };
 export type ReportExport = { 
 /**
  * Which campaign.
@@ -1872,6 +2017,16 @@ export type ReportGet = {
  * Which.
  */
 id: CampaignId, };
+export type ReportProviders = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type ReportProvidersResponse = { 
+/**
+ * In the order of [`Provider`].
+ */
+providers: Array<ProviderParts>, };
 export type ReportRecipients = { 
 /**
  * Which campaign.
@@ -1939,6 +2094,7 @@ span: [string, string] | null, };
 export type RouteKind = "public" | "local" | "none";
 export type SampleDataAdd = Record<symbol, never>;
 export type SampleDataRemove = Record<symbol, never>;
+export type Says = "person" | "machine" | "unknown";
 export type Secret = string;
 export type SecretPlace = "none" | "keychain" | "file";
 export type SendingStart = Record<symbol, never>;
@@ -2147,10 +2303,31 @@ counted: boolean,
 /**
  * For a hit: the mail client, where its user agent names it.
  */
-client: string, };
+client: string, 
+/**
+ * For a hit: why it was classed so, in a sentence.
+ */
+why: string, 
+/**
+ * For a hit whose verdict may still change by what comes beside it: until when.
+ */
+checking_until: string | null, 
+/**
+ * For a hit: its evidence is gone; the verdict stays as it is.
+ */
+settled: boolean, 
+/**
+ * For a hit: the network it came from; empty where that is not known, or not kept any more.
+ */
+network: string, 
+/**
+ * For a hit: what the user says of it, or of its domain or network.
+ */
+label: LabelMark | null, };
 export type TimelineKind = "queued" | "accepted" | "deferred" | "rejected" | "uncertain" | "skipped" | "cancelled" | "hit" | "counted" | "opted_out" | "unsubscribed";
 export type Tls = "none" | "starttls" | "tls";
 export type UnknownPolicy = "personal" | "shared" | "none";
+export type Unmeasured = "nothing_accepted" | "no_pixel" | "not_open" | "never_reachable";
 export type Verify = Record<symbol, never>;
 export type VerifyResponse = { 
 /**
@@ -2248,8 +2425,13 @@ export type Commands = {
   campaign_cancel: [CampaignCancel, Done];
   campaign_window_set: [CampaignWindowSet, Done];
   campaign_window_end: [CampaignWindowEnd, Done];
+  campaign_judge: [CampaignJudge, Judged];
+  label_set: [LabelSet, LabelSaved];
+  label_remove: [LabelRemove, Judged];
+  label_list: [LabelList, LabelListResponse];
   report_get: [ReportGet, Report];
   report_series: [ReportSeries, ReportSeriesResponse];
+  report_providers: [ReportProviders, ReportProvidersResponse];
   report_recipients: [ReportRecipients, ReportRecipientsResponse];
   message_timeline: [MessageTimeline, MessageTimelineResponse];
   report_export: [ReportExport, ReportExportResponse];
@@ -2311,8 +2493,13 @@ export const provides: Record<keyof Commands, Tag[]> = {
   campaign_cancel: [],
   campaign_window_set: [],
   campaign_window_end: [],
+  campaign_judge: [],
+  label_set: [],
+  label_remove: [],
+  label_list: ["opens"],
   report_get: ["opens", "campaigns"],
   report_series: ["opens"],
+  report_providers: ["opens", "campaigns"],
   report_recipients: ["opens", "campaigns"],
   message_timeline: ["opens", "contacts", "campaigns"],
   report_export: [],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { bytes, count, counted, percent, percentRange, rate, roundPercent } from "./number";
-import { ago, clockTime, dateTimeZone, day, duration, localInput, recent, shortDay, zoneWords } from "./time";
+import { ago, clockTime, dateTimeZone, day, duration, keepUnits, localInput, recent, shortDay, zoneWords } from "./time";
 
 const plain = (text: string): string => text.replaceAll("\u202f", " ");
 
@@ -89,5 +89,12 @@ describe("times", () => {
     expect(ago(0, 240_000)).toBe("4 min ago");
     expect(ago(240_000, 0)).toBe("in 4 min");
     expect(ago(1_000, 2_000)).toBe("just now");
+  });
+});
+
+describe("keepUnits", () => {
+  it("keeps a number and its unit on one line, and nothing else", () => {
+    expect(keepUnits("Looked, 2 h 45 min after delivery, second look")).toBe("Looked, 2\u00a0h 45\u00a0min after delivery, second look");
+    expect(keepUnits("in 3 environments, 6 days 20 h")).toBe("in 3 environments, 6\u00a0days 20\u00a0h");
   });
 });

@@ -136,3 +136,8 @@ export function localInput(at: string, zone: string): string {
   const instant = Date.parse(at);
   return new Date(instant + offsetAt(instant, zone)).toISOString().slice(0, 16);
 }
+
+/** Keeps numbers and their units on one line: `25 s after delivery`. */
+export function keepUnits(text: string): string {
+  return text.replaceAll(/(\d) (?=(?:s|min|h|days?|%)\b)/g, "$1\u00a0");
+}

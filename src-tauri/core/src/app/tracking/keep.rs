@@ -7,6 +7,7 @@ use crate::ids::Entropy;
 use crate::listener::Wish;
 use crate::store::{self, Conn, Replay};
 use crate::tracking::ingest::{self, Arrival, Source};
+use crate::tracking::networks::Network;
 use crate::tracking::token::Token;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,11 @@ enum Record {
         user_agent: String,
         not_to_be_recorded: bool,
         prefetch: bool,
+        /// The name of the network that the address lies in; empty where no table has it.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        label: String,
+        #[serde(default, skip_serializing_if = "is_false")]
+        clock_set: bool,
     },
     Wish {
         token: String,
@@ -37,10 +43,22 @@ enum Record {
     },
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// Returns what is kept of a hit. Its address is not among it.
 pub(super) fn hit(arrival: &Arrival, key: &[u8; 32]) -> Vec<u8> {
-    let (network, client) = match arrival.source.kept(key) {
-        Source::Kept { network, digest } => (network, HEXLOWER.encode(&digest)),
+    let (network, client, label) = match arrival.source.kept(key) {
+        Source::Kept {
+            network,
+            digest,
+            label,
+        } => (
+            network,
+            HEXLOWER.encode(&digest),
+            label.map_or("", Network::as_str).to_owned(),
+        ),
         _ => Default::default(),
     };
     write(&Record::Hit {
@@ -53,6 +71,8 @@ pub(super) fn hit(arrival: &Arrival, key: &[u8; 32]) -> Vec<u8> {
         user_agent: arrival.user_agent.clone(),
         not_to_be_recorded: arrival.not_to_be_recorded,
         prefetch: arrival.prefetch,
+        label,
+        clock_set: arrival.clock_set,
     })
 }
 
@@ -89,12 +109,19 @@ fn apply(conn: &Conn, bytes: &[u8], entropy: &dyn Entropy) -> store::Result<()> 
             user_agent,
             not_to_be_recorded,
             prefetch,
+            label,
+            clock_set,
         } => {
             let mut fresh_key = [0; 32];
             entropy.fill(&mut fresh_key);
             let digest = HEXLOWER.decode(client.as_bytes()).ok();
             let source = match digest.and_then(|digest| digest.try_into().ok()) {
-                Some(digest) => Source::Kept { network, digest },
+                Some(digest) => Source::Kept {
+                    network,
+                    digest,
+                    // A word that this version does not know is no evidence.
+                    label: Network::parse(&label),
+                },
                 None => Source::Unknown,
             };
             let arrival = Arrival {
@@ -106,6 +133,7 @@ fn apply(conn: &Conn, bytes: &[u8], entropy: &dyn Entropy) -> store::Result<()> 
                 user_agent,
                 not_to_be_recorded,
                 prefetch,
+                clock_set,
                 fresh_key,
             };
             ingest::record(conn, &arrival).map(|_| ())
@@ -136,6 +164,7 @@ mod tests {
                 .into(),
             not_to_be_recorded: false,
             prefetch: false,
+            clock_set: false,
             fresh_key: [0; 32],
         };
         let bytes = hit(&arrival, &[1; 32]).len() as u64;

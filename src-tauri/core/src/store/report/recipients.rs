@@ -1,9 +1,9 @@
 //! A campaign's recipients as a table, and what happened to one of them.
 
-use crate::api::{RecipientFilter, RecipientRow, RecipientSort, ReportRecipients, TimelineKind};
+use crate::api::{LabelMark, RecipientFilter, RecipientRow, RecipientSort, ReportRecipients, TimelineKind};
 use crate::domain::message::{MessageState, TrackingMode};
 use crate::domain::window::Window;
-use crate::ids::{CampaignId, ContactId, HitId, MessageId};
+use crate::ids::{CampaignId, ContactId, HitId, LabelId, MessageId};
 use crate::report::timeline::{Hit, Source};
 use crate::store::{Conn, Result, contact, instant, word};
 use rusqlite::{OptionalExtension, Row, ToSql};
@@ -13,7 +13,7 @@ const FROM: &str = "FROM message m
     LEFT JOIN contact c ON c.id = m.contact_id";
 const ROW: &str =
     "SELECT m.id, m.contact_id, m.email, c.first_name, c.last_name, m.state, m.tracking, m.not_tracked,
-    m.signal, m.first_open_at, m.looks, m.accepted_at";
+    m.signal, m.first_open_at, m.looks, m.accepted_at, m.early, m.late, m.over_cap";
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<RecipientRow> {
     let state: MessageState = word(row, "state")?;
@@ -40,6 +40,9 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<RecipientRow> {
         first_open_at: instant(row, "first_open_at")?,
         looks: row.get("looks")?,
         accepted_at: instant(row, "accepted_at")?,
+        early: row.get("early")?,
+        late: row.get("late")?,
+        over_cap: row.get("over_cap")?,
     })
 }
 
@@ -134,8 +137,8 @@ pub fn each_recipient<E: From<crate::store::Error>>(
 pub fn timeline(conn: &Conn, id: MessageId) -> Result<Option<(RecipientRow, CampaignId, String, Source)>> {
     let found = conn
         .prepare_cached(&format!(
-            "{ROW}, m.campaign_id, campaign.name AS campaign, campaign.practice, a.host, m.skip_reason, m.early,
-               m.late, m.over_cap, m.last_hit_at, campaign.opens_from, campaign.opens_until
+            "{ROW}, m.campaign_id, campaign.name AS campaign, campaign.practice, a.host, m.skip_reason,
+               m.last_hit_at, campaign.opens_from, campaign.opens_until
              {FROM} LEFT JOIN account a ON a.id = campaign.account_id
              WHERE m.id = ?1"
         ))?
@@ -163,7 +166,7 @@ pub fn timeline(conn: &Conn, id: MessageId) -> Result<Option<(RecipientRow, Camp
                     Some(_) => Some(word(row, "skip_reason")?),
                     None => None,
                 },
-                uncounted: [row.get("early")?, row.get("late")?, row.get("over_cap")?],
+                uncounted: [recipient.early, recipient.late, recipient.over_cap],
                 last_hit_at: instant(row, "last_hit_at")?,
                 window,
                 ..Source::default()
@@ -177,6 +180,7 @@ pub fn timeline(conn: &Conn, id: MessageId) -> Result<Option<(RecipientRow, Camp
     };
     source.events = events(conn, id)?;
     source.hits = hits(conn, id)?;
+    source.environments = environments(conn, id)?;
     if let Some(contact) = recipient.contact {
         source.refusals = refusals(conn, contact)?;
     }
@@ -212,9 +216,26 @@ fn kind(word: &str) -> Option<TimelineKind> {
     })
 }
 
+fn environments(conn: &Conn, id: MessageId) -> Result<u32> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT count(DISTINCT client_hash) FROM hit
+             WHERE message_id = ?1 AND class IN ('human_direct', 'human_proxy')",
+        )?
+        .query_row([id.0], |row| row.get(0))?)
+}
+
 fn hits(conn: &Conn, id: MessageId) -> Result<Vec<Hit>> {
     let mut statement = conn.prepare_cached(
-        "SELECT id, at, class, reason, client, new_look FROM hit WHERE message_id = ?1 ORDER BY at, id",
+        "SELECT h.id, h.at, h.class, h.reason, h.client, h.new_look, h.settled, h.network, l.id AS label, l.kind, l.says
+         FROM hit h
+         JOIN message m ON m.id = h.message_id
+         LEFT JOIN label l ON l.kind = CASE h.reason WHEN 'labelled_hit' THEN 'hit' WHEN 'labelled_domain' THEN 'domain'
+                                                     WHEN 'labelled_network' THEN 'network' END
+           AND l.value = CASE h.reason WHEN 'labelled_hit' THEN CAST(h.id AS TEXT)
+                                       WHEN 'labelled_domain' THEN lower(substr(m.email, instr(m.email, '@') + 1))
+                                       ELSE h.network END
+         WHERE h.message_id = ?1 ORDER BY h.at, h.id",
     )?;
     let rows = statement.query_map([id.0], |row| {
         Ok(Hit {
@@ -224,6 +245,16 @@ fn hits(conn: &Conn, id: MessageId) -> Result<Vec<Hit>> {
             reason: row.get("reason")?,
             client: row.get("client")?,
             new_look: row.get("new_look")?,
+            settled: row.get("settled")?,
+            network: row.get("network")?,
+            label: match row.get::<_, Option<i64>>("label")? {
+                Some(label) => Some(LabelMark {
+                    id: LabelId(label),
+                    kind: word(row, "kind")?,
+                    says: word(row, "says")?,
+                }),
+                None => None,
+            },
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -271,7 +302,10 @@ mod tests {
                (1, 1500, 'queued', ''), (1, 1600, 'handing_over', ''), (1, 2000, 'accepted', '250 ok');
              INSERT INTO hit (id, campaign_id, message_id, at, class, reason, rule_version, client, client_hash, new_look)
              VALUES
-               (9, 1, 1, 3000, 'human_proxy', 'named_proxy', 1, 'Gmail', x'01', 1);",
+               (9, 1, 1, 3000, 'human_proxy', 'named_proxy', 1, 'Gmail', x'01', 1),
+               (10, 1, 1, 3100, 'human_proxy', 'named_proxy', 1, 'Gmail', x'01', 0),
+               (11, 1, 1, 9900, 'human_direct', 'mail_client', 1, 'Thunderbird', x'02', 1),
+               (12, 1, 1, 9900, 'scanner', 'network', 1, '', x'03', 1);",
         )
         .unwrap();
         conn
@@ -367,7 +401,8 @@ mod tests {
             [TimelineKind::Queued, TimelineKind::Accepted],
             "inner states are not told"
         );
-        assert_eq!(source.hits.len(), 1);
+        assert_eq!(source.hits.len(), 4);
+        assert_eq!(source.environments, 2, "two clients of people; a scanner is none");
         assert_eq!(source.refusals.len(), 1);
         assert!(timeline(&conn, MessageId(7)).unwrap().is_none(), "not launched");
         assert!(timeline(&conn, MessageId(99)).unwrap().is_none());

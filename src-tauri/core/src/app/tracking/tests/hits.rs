@@ -228,7 +228,7 @@ fn hits_of_one_client_within_thirty_minutes_are_one_look() {
 fn a_prefetch_and_then_the_proxy_are_one_open() {
     let desk = desk();
     let mail = desk.mail(1);
-    desk.bench.clock.advance(TimeDelta::seconds(25));
+    desk.bench.clock.set("2026-04-01T08:00:25Z".parse().unwrap());
     desk.look(&mail, "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/42.0.2311.135 Safari/537.36 Edge/12.246 Mozilla/5.0", "");
     assert_eq!(desk.texts("SELECT signal FROM message"), ["machine_only"]);
     desk.bench.clock.advance(TimeDelta::seconds(5));
