@@ -11,11 +11,13 @@
 //! - `docs`: the tests that the documents name exist.
 //! - `durability`: what was answered with 200 outlives kills, power cuts, full disks and locks.
 //! - `engine`: one engine per workspace, frames, crashes, pause and cancel, by the real process.
+//! - `erasure`: an erased person is in no file of the workspace, nor in a new backup.
 //! - `indistinguishable`: neither bytes nor time tell one token from another.
 //! - `judge_file`: what `judge` says of user agents, and of files that it cannot read.
 //! - `listening`: what `listen` prints while it runs, and what the report says of the time it did not.
 //! - `simulate`: invented campaigns through the real judge, the report beside the truth.
 //! - `real_mail`: fifty mails through Postfix and Dovecot, read, opened, opted out of, reported.
+//! - `window_end`: tracking ends with the window and its grace; what is left, and what readers still get.
 //! - `harness`: Postfix, Dovecot, `casementctl` and the clients that look at them; no tests of the product.
 
 #![allow(
@@ -34,9 +36,11 @@ mod demo;
 mod docs;
 mod durability;
 mod engine;
+mod erasure;
 mod harness;
 mod indistinguishable;
 mod judge_file;
 mod listening;
 mod real_mail;
 mod simulate;
+mod window_end;

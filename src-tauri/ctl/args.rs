@@ -394,23 +394,8 @@ pub enum Campaign {
         /// Its id.
         id: i64,
     },
-    /// Change the window.
-    Window {
-        /// Its id.
-        id: i64,
-        /// So many days from the launch on.
-        #[arg(long, conflicts_with_all = ["from", "until"])]
-        days: Option<u32>,
-        /// Local time, such as 2026-04-01T09:00:00.
-        #[arg(long, requires = "until")]
-        from: Option<String>,
-        /// Local time, exclusive.
-        #[arg(long, requires = "from")]
-        until: Option<String>,
-        /// Time zone, such as Europe/Berlin.
-        #[arg(long)]
-        zone: Option<String>,
-    },
+    /// Change the window, its grace, or end it.
+    Window(crate::window::Change),
     /// Send one mail of it to any address, never tracked.
     Test {
         /// Its id.

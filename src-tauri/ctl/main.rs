@@ -15,6 +15,7 @@ mod print;
 mod run;
 mod serve;
 mod simulate;
+mod window;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -124,6 +124,19 @@ pub fn report(report: &Report) -> String {
             out.push_str(&format!("  {count} {words}\n"));
         }
     }
+    if let Some(closing) = &report.closing {
+        out.push_str(&format!(
+            "  Tracking ended on {}: {} pixel addresses were destroyed; what is known of {} loads stays as verdicts\n",
+            closing.at.format("%Y-%m-%d %H:%M UTC"),
+            closing.tokens,
+            closing.hits
+        ));
+    } else if let Some(until) = report.late_counted_until {
+        out.push_str(&format!(
+            "  late loads are counted until {}; then the pixels' addresses are destroyed\n",
+            until.format("%Y-%m-%d %H:%M UTC")
+        ));
+    }
     for (reason, count) in &report.parts.not_tracked.by_reason {
         out.push_str(&format!(
             "  {count} not tracked: {}\n",

@@ -352,25 +352,9 @@ impl Session {
             Campaign::Pause { id } => self.access.call("campaign_pause", json!({ "id": id }))?,
             Campaign::Resume { id } => self.access.call("campaign_resume", json!({ "id": id }))?,
             Campaign::Cancel { id } => self.access.call("campaign_cancel", json!({ "id": id }))?,
-            Campaign::Window {
-                id,
-                days,
-                from,
-                until,
-                zone,
-            } => {
-                let window = match (days, from, until) {
-                    (Some(days), ..) => match zone {
-                        Some(zone) => json!({ "days": days, "zone": zone }),
-                        None => json!({ "days": days }),
-                    },
-                    (None, Some(from), Some(until)) => {
-                        json!({ "from": from, "until": until, "zone": zone.unwrap_or_else(crate::machine::zone) })
-                    }
-                    _ => bail!("say --days N, or --from and --until"),
-                };
-                self.access
-                    .call("campaign_window_set", json!({ "id": id, "window": window }))?
+            Campaign::Window(change) => {
+                let (command, request) = change.request()?;
+                self.access.call(command, request)?
             }
             Campaign::Test { id, to } => self
                 .access

@@ -6,7 +6,7 @@ use crate::domain::campaign::{CampaignState, CampaignTracking};
 use crate::domain::window::{Window, WindowSpec};
 use crate::ids::{AccountId, CampaignId, ContactId, ListId};
 use crate::render::document::Document;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use ts_rs::TS;
 
@@ -101,6 +101,38 @@ data! {
         /// The mail; missing makes an empty document.
         #[serde(default)] #[ts(optional)]
         pub document: Option<Document>,
+        /// How often it looks at one reader; missing stays as it is.
+        #[serde(default)] #[ts(optional)]
+        pub cap: Option<CampaignCap>,
+        /// Days after the window in which loads are still counted as late, 0 to 90. `null` takes the workspace's,
+        /// missing stays as it is.
+        #[serde(default, deserialize_with = "said", skip_serializing_if = "Option::is_none")] #[ts(optional)]
+        pub grace_days: Option<Option<u32>>,
+    }
+
+    /// How often a campaign looks at one reader; what is missing takes the workspace's.
+    #[derive(Default, Copy)]
+    pub struct CampaignCap {
+        /// Stored loads of one mail, 1 to 1,000. Further ones are only counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")] #[ts(optional)]
+        pub hits: Option<u32>,
+        /// Of these, by machines: 0 to `hits`. The first of each class and client is always stored.
+        #[serde(default, skip_serializing_if = "Option::is_none")] #[ts(optional)]
+        pub machine_hits: Option<u32>,
+        /// Tracked mails to one person in 30 days, 1 to 1,000. Beyond it mails go out without a pixel.
+        #[serde(default, skip_serializing_if = "Option::is_none")] #[ts(optional)]
+        pub tracked_mails: Option<u32>,
+    }
+
+    /// The receipt of the end of a campaign's tracking: the addresses of its pixels were destroyed.
+    #[derive(Copy)]
+    pub struct Closing {
+        /// When.
+        pub at: Instant,
+        /// Addresses of pixels that were destroyed.
+        pub tokens: u32,
+        /// Stored loads of which only the verdict is left.
+        pub hits: u32,
     }
 
     /// Names a campaign that was saved or made.
@@ -140,6 +172,12 @@ data! {
         /// The mail as a document; exclusive with `markdown`.
         #[serde(default)] #[ts(optional)]
         pub document: Option<Document>,
+        /// As in [`CampaignSave`].
+        #[serde(default)] #[ts(optional)]
+        pub cap: Option<CampaignCap>,
+        /// Days, as in [`CampaignSave`]; missing takes the workspace's.
+        #[serde(default)] #[ts(optional)]
+        pub grace_days: Option<u32>,
     }
 
     /// Lists by name.
@@ -335,13 +373,29 @@ data! {
         pub id: CampaignId,
     }
 
-    /// Changes the window; after launch only its end. Announces `campaigns`, `opens`.
+    /// Changes the window; after launch only its end, which cannot lie in the past. Refused once the addresses of
+    /// the pixels were destroyed. Announces `campaigns`, `opens`.
     pub struct CampaignWindowSet {
         /// Which.
         pub id: CampaignId,
-        /// The new window.
-        pub window: WindowSpec,
+        /// The new window; missing stays as it is.
+        #[serde(default)] #[ts(optional)]
+        pub window: Option<WindowSpec>,
+        /// Days after the window in which loads are still counted as late, 0 to 90; missing stays as it is.
+        #[serde(default)] #[ts(optional)]
+        pub grace_days: Option<u32>,
     }
+
+    /// Ends the window of a launched campaign now. Announces `campaigns`, `opens`.
+    pub struct CampaignWindowEnd {
+        /// Which.
+        pub id: CampaignId,
+    }
+}
+
+/// Tells a field that says `null` from one that is missing.
+fn said<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<u32>>, D::Error> {
+    Deserialize::deserialize(value).map(Some)
 }
 
 /// Whether a finding blocks launch.
@@ -376,4 +430,15 @@ pub struct Campaign {
     pub postal_address: String,
     /// The mail.
     pub document: Document,
+    /// How often it looks at one reader, as its author set it.
+    pub cap: CampaignCap,
+    /// Days after the window in which loads are still counted as late, as its author set it; `null` takes the
+    /// workspace's.
+    pub grace_days: Option<u32>,
+    /// Until when loads are counted as late; then the addresses of the pixels are destroyed. `null` before launch.
+    pub late_counted_until: Option<Instant>,
+    /// When the addresses of the pixels were destroyed.
+    pub closed_at: Option<Instant>,
+    /// The receipt of that.
+    pub closing: Option<Closing>,
 }

@@ -116,6 +116,7 @@ commands! {
     campaign_resume(CampaignResume) -> Done = app::launch::resume;
     campaign_cancel(CampaignCancel) -> Done = app::launch::cancel;
     campaign_window_set(CampaignWindowSet) -> Done = app::launch::window_set;
+    campaign_window_end(CampaignWindowEnd) -> Done = app::launch::window_end;
 
     campaign_judge(CampaignJudge) -> Judged = app::judging::judge_now;
     label_set(LabelSet) -> LabelSaved = app::judging::label_set;

@@ -409,4 +409,10 @@ pub struct Report {
     pub confirmed_interval: Option<[f64; 2]>,
     /// The moment for which the numbers hold.
     pub as_of: Instant,
+    /// When the addresses of the pixels were destroyed: no load can be told since.
+    pub closed_at: Option<Instant>,
+    /// The receipt of that.
+    pub closing: Option<super::Closing>,
+    /// Until when loads after the window are counted as late; `null` before launch.
+    pub late_counted_until: Option<Instant>,
 }

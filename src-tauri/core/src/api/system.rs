@@ -43,6 +43,14 @@ data! {
         pub tracked_per_30_days: u32,
         /// A reader's browser that sends DNT or GPC with an open refuses tracking for its reader, from then on.
         pub signal_is_refusal: bool,
+        /// Days after a window in which loads are still counted as late, for campaigns that set nothing else.
+        pub grace_days: u32,
+        /// Stored loads of one mail; further ones are only counted.
+        pub cap_hits: u32,
+        /// Of these, by machines.
+        pub cap_machine_hits: u32,
+        /// Months after the end of a campaign's tracking for which the verdicts on its loads are kept.
+        pub verdicts_months: u32,
     }
 
     /// Changes settings; what is missing stays. Announces `settings`.
@@ -62,12 +70,24 @@ data! {
         /// See [`Settings::theme`].
         #[serde(default)] #[ts(optional)]
         pub theme: Option<Theme>,
-        /// See [`Settings::tracked_per_30_days`].
+        /// See [`Settings::tracked_per_30_days`]. 1 to 1,000.
         #[serde(default)] #[ts(optional)]
         pub tracked_per_30_days: Option<u32>,
         /// See [`Settings::signal_is_refusal`].
         #[serde(default)] #[ts(optional)]
         pub signal_is_refusal: Option<bool>,
+        /// See [`Settings::grace_days`]. 0 to 90.
+        #[serde(default)] #[ts(optional)]
+        pub grace_days: Option<u32>,
+        /// See [`Settings::cap_hits`]. 1 to 1,000.
+        #[serde(default)] #[ts(optional)]
+        pub cap_hits: Option<u32>,
+        /// See [`Settings::cap_machine_hits`]. 0 to `cap_hits`.
+        #[serde(default)] #[ts(optional)]
+        pub cap_machine_hits: Option<u32>,
+        /// See [`Settings::verdicts_months`]. 1 to 60.
+        #[serde(default)] #[ts(optional)]
+        pub verdicts_months: Option<u32>,
     }
 
     /// Fills the workspace with marked sample data, as a job. Announces everything.

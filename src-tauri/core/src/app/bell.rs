@@ -39,6 +39,11 @@ impl Bell {
         !state.stopped
     }
 
+    /// Tells whether every wait was ended.
+    pub(crate) fn is_stopped(&self) -> bool {
+        held(&self.state).stopped
+    }
+
     /// Waits for `pause`, whether it rings or not; false once it is stopped.
     pub(crate) fn pause(&self, pause: Duration) -> bool {
         let (state, _) = self

@@ -2,20 +2,21 @@
 
 use super::engine::Engine;
 use super::error::sentence;
-use super::sending;
+use super::{sending, settings};
 use crate::api::{
-    AccountKind, Audience, Campaign, CampaignDuplicate, CampaignFile, CampaignGet, CampaignList,
+    AccountKind, Audience, Campaign, CampaignCap, CampaignDuplicate, CampaignFile, CampaignGet, CampaignList,
     CampaignListResponse, CampaignRemove, CampaignRow, CampaignSave, CampaignSaved, Done, Error, Result, Tag,
 };
 use crate::clock::Instant;
 use crate::delivery::pace::Pace;
 use crate::domain::campaign::{CampaignState, CampaignTracking};
+use crate::domain::limits::Own;
 use crate::domain::window::WindowSpec;
 use crate::ids::{AccountId, CampaignId, ListId};
 use crate::render::document::{self, Document, MAX_BLOCKS};
 use crate::render::markdown;
 use crate::store::campaign::{self, Change, Head};
-use crate::store::{Conn, account, list, message, report};
+use crate::store::{Conn, account, closing, list, message, report};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub fn get(engine: &Arc<Engine>, request: CampaignGet) -> Result<Campaign> {
     let moment = super::report::moment(engine);
     engine.read(|conn| {
         let campaign = find(conn, request.id)?;
+        let end = closing::end(conn, request.id)?;
         Ok(Campaign {
             row: row(conn, &campaign.head, moment)?,
             preheader: campaign.preheader,
@@ -50,6 +52,15 @@ pub fn get(engine: &Arc<Engine>, request: CampaignGet) -> Result<Campaign> {
             tracking: campaign.head.tracking,
             postal_address: campaign.postal_address,
             document: campaign.document,
+            cap: CampaignCap {
+                hits: campaign.own.hits,
+                machine_hits: campaign.own.machine_hits,
+                tracked_mails: campaign.own.tracked_mails,
+            },
+            grace_days: campaign.own.grace_days,
+            late_counted_until: end.late_counted_until,
+            closed_at: end.closed_at,
+            closing: end.closing,
         })
     })
 }
@@ -171,7 +182,8 @@ fn change(conn: &Conn, id: CampaignId, request: &CampaignSave, now: Instant) -> 
         && before.audience == after.audience
         && before.document == after.document
         && before.head.tracking == after.head.tracking
-        && before.postal_address == after.postal_address;
+        && before.postal_address == after.postal_address
+        && before.own == after.own;
     let change = if same { Change::Label } else { Change::Content };
     campaign::update(conn, &after, change, now)?;
     let void = !same && before.head.state == CampaignState::Prepared;
@@ -206,6 +218,17 @@ fn written(
     if let Some(document) = &request.document {
         campaign.document = document.clone();
     }
+    if let Some(cap) = request.cap {
+        campaign.own = Own {
+            grace_days: campaign.own.grace_days,
+            hits: cap.hits,
+            machine_hits: cap.machine_hits,
+            tracked_mails: cap.tracked_mails,
+        };
+    }
+    if let Some(days) = request.grace_days {
+        campaign.own.grace_days = days;
+    }
     Ok(campaign)
 }
 
@@ -238,6 +261,7 @@ fn blank() -> campaign::Campaign {
         postal_address: String::new(),
         shared_token: None,
         imprint: None,
+        own: Own::default(),
     }
 }
 
@@ -298,11 +322,26 @@ fn check_references(conn: &Conn, request: &CampaignSave, now: Instant, zone: &st
             return Err(Error::field("audience", format!("There is no list {id}.")));
         }
     }
+    let settings = settings::load(conn, zone)?;
     if let Some(window) = &request.window {
-        let zone = super::settings::load(conn, zone)?.zone;
-        window.resolve(now, &zone)?;
+        window.resolve(now, &settings.zone)?;
     }
-    Ok(())
+    let cap = request.cap.unwrap_or_default();
+    let own = Own {
+        grace_days: request.grace_days.flatten(),
+        hits: cap.hits,
+        machine_hits: cap.machine_hits,
+        tracked_mails: cap.tracked_mails,
+    };
+    if own == Own::default() {
+        return Ok(());
+    }
+    own.over(settings::limits(&settings)).check().map_err(|error| {
+        settings::refuse(
+            error,
+            ["grace_days", "cap.hits", "cap.machine_hits", "cap.tracked_mails"],
+        )
+    })
 }
 
 /// Adds a campaign as a file describes it.
@@ -344,6 +383,8 @@ pub fn create(engine: &Arc<Engine>, request: CampaignFile) -> Result<CampaignSav
             tracking: request.tracking,
             postal_address: request.postal_address,
             document,
+            cap: request.cap,
+            grace_days: request.grace_days.map(Some),
         },
     )
 }

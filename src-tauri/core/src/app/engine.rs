@@ -65,6 +65,8 @@ pub struct Engine {
     pub(crate) sender: Mutex<Option<super::sending::Running>>,
     /// Readers who asked for what is held about them.
     pub(crate) data_requests: super::data_request::Desk,
+    /// What is to be done with time.
+    pub(crate) upkeep: super::upkeep::Desk,
     /// Judges hits again.
     pub(crate) judging: super::judging::Bench,
     /// Long jobs.
@@ -114,6 +116,7 @@ impl Engine {
             listener: Mutex::default(),
             sender: Mutex::default(),
             data_requests: super::data_request::Desk::default(),
+            upkeep: super::upkeep::Desk::default(),
             judging: super::judging::Bench::default(),
             jobs,
             events,
@@ -123,6 +126,7 @@ impl Engine {
         super::sending::recover(&engine)?;
         super::tracking::recover(&engine)?;
         super::data_request::recover(&engine);
+        super::upkeep::start(&engine);
         super::judging::start(&engine)?;
         Ok(engine)
     }
@@ -176,6 +180,7 @@ impl Engine {
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
             .take();
+        super::upkeep::stop(self);
         super::tracking::stop(self);
         super::sending::stop(self);
         super::judging::stop(self);

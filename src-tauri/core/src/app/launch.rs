@@ -5,21 +5,21 @@
 
 use super::engine::Engine;
 use super::preflight::{self, Auditor, Facts, For, Prepared};
-use super::sending;
+use super::{sending, settings, upkeep};
 use crate::api::{
     ActivityKind, CampaignCancel, CampaignLaunch, CampaignPause, CampaignPreflight, CampaignPrepare,
-    CampaignResume, CampaignUnprepare, CampaignWindowSet, Code, Done, Error, Finding, FindingLevel,
-    JobStarted, Preflight, Result, Tag,
+    CampaignResume, CampaignUnprepare, CampaignWindowEnd, CampaignWindowSet, Code, Done, Error, Finding,
+    FindingLevel, JobStarted, Preflight, Result, Settings, Tag,
 };
 use crate::clock::Instant;
 use crate::delivery::plan::{self, Asking, Rules};
 use crate::domain::campaign::CampaignState;
-use crate::domain::window::{Window, WindowSpec};
+use crate::domain::window::{Position, Window, WindowSpec, parse_zone};
 use crate::engine::jobs::Progress;
 use crate::ids::{CampaignId, ContactId, MessageId};
 use crate::store::activity::{self, NewActivity};
 use crate::store::campaign::{self, Change, Frozen, Head, Launch};
-use crate::store::{Conn, Priority, message};
+use crate::store::{Conn, Priority, closing, message};
 use crate::tracking::token::Token;
 use chrono::TimeDelta;
 use std::sync::Arc;
@@ -104,13 +104,15 @@ fn fill_and_audit(engine: &Arc<Engine>, id: CampaignId, progress: &Progress) -> 
         imprint,
         shared_token: Token::generate(&*engine.entropy),
         practice: facts.is_practice(),
+        limits: facts.campaign.own.over(settings::limits(&facts.settings)),
     };
+    let cap = frozen.limits.tracked_mails;
     engine
         .db
         .write(Priority::Bulk, move |conn| campaign::freeze(conn, id, &frozen))
         .map_err(Error::from)?;
     let total = u64::from(facts.audience) * 2;
-    fill(engine, &facts, progress, total)?;
+    fill(engine, &facts, cap, progress, total)?;
     let mut prepared = audit(engine, &facts, progress, total)?;
     prepared.findings.extend(login(engine, &facts)?);
     let preflight = preflight::answer(&facts, Some(prepared));
@@ -129,14 +131,15 @@ fn fill_and_audit(engine: &Arc<Engine>, id: CampaignId, progress: &Progress) -> 
     Ok(preflight)
 }
 
-/// Plans one message for each person of the audience, in chunks.
-fn fill(engine: &Arc<Engine>, facts: &Facts, progress: &Progress, total: u64) -> Result<()> {
+/// Plans one message for each person of the audience, in chunks. `cap` is the campaign's, of tracked mails.
+fn fill(engine: &Arc<Engine>, facts: &Facts, cap: u32, progress: &Progress, total: u64) -> Result<()> {
     let id = facts.campaign.head.id;
     let since = facts.now - TimeDelta::days(CAP_DAYS);
     let rules = engine
         .read(|conn| sending::rules(conn, &engine.zone, facts.campaign.head.tracking, facts.route.kind))?;
     let rules = Arc::new(Rules {
         asking: Asking::of(&facts.campaign.document),
+        cap,
         ..rules
     });
     let now = facts.now;
@@ -427,37 +430,145 @@ pub fn cancel(engine: &Arc<Engine>, request: CampaignCancel) -> Result<Done> {
     Ok(Done {})
 }
 
-/// Changes the window; after launch only its end.
+/// Changes the window and its grace; after launch only its end, which cannot lie in the past.
 pub fn window_set(engine: &Arc<Engine>, request: CampaignWindowSet) -> Result<Done> {
     let (id, now, default_zone) = (request.id, engine.clock.now(), engine.zone.clone());
-    engine.write(&[Tag::Campaigns, Tag::Opens], move |conn| {
+    engine.write(&[Tag::Campaigns, Tag::Opens, Tag::Activity], move |conn| {
         let mut found = super::campaign::find(conn, id)?;
-        let zone = super::settings::load(conn, &default_zone)?.zone;
-        let resolved = request
-            .window
-            .resolve(found.head.launched_at.unwrap_or(now), &zone)?;
+        let workspace = settings::load(conn, &default_zone)?;
         if found.head.state == CampaignState::Preparing {
             return Err(Error::conflict(format!("{} is being prepared.", found.head.name)));
         }
-        if let Some(window) = found.head.window {
-            let window = Window {
-                opens_until: resolved.opens_until,
-                ..window
-            };
-            if window.opens_until <= window.opens_from {
-                return Err(Error::field(
-                    "window",
-                    "The window would end before it begins. Choose a later end.",
-                ));
-            }
-            let zone = match &request.window {
-                WindowSpec::Days { zone: Some(zone), .. } | WindowSpec::Dates { zone, .. } => zone,
-                WindowSpec::Days { zone: None, .. } => &zone,
-            };
-            campaign::set_window(conn, id, &window, zone)?;
+        refuse_closed(conn, id, &workspace)?;
+        if let Some(spec) = request.window {
+            set_end(conn, &found.head, &spec, &workspace, now)?;
+            found.window_spec = spec;
         }
-        found.window_spec = request.window;
+        if let Some(days) = request.grace_days {
+            found.own.grace_days = Some(days);
+            found
+                .own
+                .over(settings::limits(&workspace))
+                .check()
+                .map_err(|error| {
+                    settings::refuse(
+                        error,
+                        ["grace_days", "cap.hits", "cap.machine_hits", "cap.tracked_mails"],
+                    )
+                })?;
+            if found.head.state != CampaignState::Draft {
+                campaign::set_grace(conn, id, days)?;
+            }
+        }
         Ok(campaign::update(conn, &found, Change::Label, now)?)
     })?;
+    upkeep::wake(engine);
     Ok(Done {})
+}
+
+/// Checks a window, and gives its end to a campaign that was launched.
+fn set_end(conn: &Conn, head: &Head, spec: &WindowSpec, workspace: &Settings, now: Instant) -> Result<()> {
+    let zone = match spec {
+        WindowSpec::Days { zone: Some(zone), .. } | WindowSpec::Dates { zone, .. } => zone,
+        WindowSpec::Days { zone: None, .. } => &workspace.zone,
+    };
+    let end = spec.resolve(head.launched_at.unwrap_or(now), zone)?.opens_until;
+    let Some(window) = head.window else {
+        return Ok(());
+    };
+    if end <= window.opens_from {
+        return Err(Error::field(
+            "window",
+            "The window would end before it begins. Choose a later end.",
+        ));
+    }
+    if end <= now && end != window.opens_until {
+        return Err(Error::field(
+            "window",
+            "That end has passed, and opens since then were counted. End the window now, or choose a later end.",
+        ));
+    }
+    let window = Window {
+        opens_until: end,
+        ..window
+    };
+    campaign::set_window(conn, head.id, &window, zone)?;
+    if Some(window) == head.window {
+        return Ok(());
+    }
+    note(
+        conn,
+        head.id,
+        now,
+        &format!("Opens now count until {}.", local(end, zone)?),
+    )
+}
+
+/// Ends the window of a launched campaign now: what is loaded from now on is late.
+pub fn window_end(engine: &Arc<Engine>, request: CampaignWindowEnd) -> Result<Done> {
+    let (id, now, default_zone) = (request.id, engine.clock.now(), engine.zone.clone());
+    engine.write(&[Tag::Campaigns, Tag::Opens, Tag::Activity], move |conn| {
+        let mut found = super::campaign::find(conn, id)?;
+        let workspace = settings::load(conn, &default_zone)?;
+        refuse_closed(conn, id, &workspace)?;
+        let name = &found.head.name;
+        let Some(window) = found.head.window else {
+            return Err(Error::conflict(format!(
+                "{name} was not launched yet, so it has no window to end."
+            )));
+        };
+        let zone = campaign::zone(conn, id)?;
+        match window.position(now) {
+            Position::Inside if now > window.opens_from => {}
+            Position::Late => {
+                return Err(Error::conflict(format!(
+                    "The window of {name} ended on {}.",
+                    local(window.opens_until, &zone)?
+                )));
+            }
+            _ => {
+                return Err(Error::conflict(format!(
+                    "The window of {name} begins on {}, so it cannot end now. Change its dates.",
+                    local(window.opens_from, &zone)?
+                )));
+            }
+        }
+        let ended = Window {
+            opens_until: now,
+            ..window
+        };
+        campaign::set_window(conn, id, &ended, &zone)?;
+        let at = parse_zone(&zone)?;
+        found.window_spec = WindowSpec::Dates {
+            from: window.opens_from.with_timezone(&at).naive_local(),
+            until: now.with_timezone(&at).naive_local(),
+            zone,
+        };
+        campaign::update(conn, &found, Change::Label, now)?;
+        note(conn, id, now, "The window was ended. Loads from now on are late.")
+    })?;
+    upkeep::wake(engine);
+    Ok(Done {})
+}
+
+/// Refuses what cannot be once the addresses of a campaign's pixels are destroyed, or begin to be.
+fn refuse_closed(conn: &Conn, id: CampaignId, workspace: &Settings) -> Result<()> {
+    let end = closing::end(conn, id)?;
+    let sentence = match end.closed_at {
+        Some(at) => format!(
+            "Its pixels' addresses were destroyed on {}; opens can no longer be told.",
+            local(at, &workspace.zone)?
+        ),
+        None if end.is_closing => {
+            "Its pixels' addresses are being destroyed just now; opens can no longer be told.".to_owned()
+        }
+        None => return Ok(()),
+    };
+    Err(Error::conflict(sentence))
+}
+
+/// Returns a moment in a zone's own time, for sentences.
+fn local(at: Instant, zone: &str) -> Result<String> {
+    let at = at.with_timezone(&parse_zone(zone)?);
+    Ok(format!("{} ({zone})", at.format("%-d %B %Y at %H:%M")))
 }

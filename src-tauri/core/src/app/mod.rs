@@ -20,6 +20,8 @@ pub mod jobs;
 pub mod judge_file;
 pub mod judging;
 pub mod launch;
+#[cfg(test)]
+mod limits_tests;
 pub mod outbox;
 pub mod preflight;
 pub mod reach;
@@ -36,5 +38,6 @@ pub mod simulate;
 pub(crate) mod testing;
 pub mod tracking;
 mod transports;
+pub mod upkeep;
 pub mod verify;
 pub mod workspace;

@@ -210,6 +210,10 @@ impl<'a> Rehearsal<'a> {
                 theme: None,
                 tracked_per_30_days: None,
                 signal_is_refusal: None,
+                grace_days: None,
+                cap_hits: None,
+                cap_machine_hits: None,
+                verdicts_months: None,
             },
         )?;
         account::save(
@@ -328,6 +332,8 @@ impl<'a> Rehearsal<'a> {
                 postal_address: POSTAL_ADDRESS.into(),
                 markdown: Some(mailing.markdown.into()),
                 document: None,
+                cap: None,
+                grace_days: None,
             },
         )?;
         Ok(saved.id)

@@ -12,7 +12,7 @@ use crate::ids::CampaignId;
 use crate::report::rate::{self, Cohort};
 use crate::report::{csv, page, provider, series, timeline, words};
 use crate::store::report::{Facts, Moment};
-use crate::store::{Conn, message, report};
+use crate::store::{Conn, closing, message, report};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,6 +51,7 @@ fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
         None => None,
     };
     let (unsubscribed, opted_out) = report::withdrawals(conn, id)?;
+    let end = closing::end(conn, id)?;
     // Before launch the ledger is being planned and nobody's business.
     let (counts, skipped) = match facts.launched_at {
         Some(_) => (message::counts(conn, id)?, message::skipped(conn, id)?),
@@ -80,6 +81,9 @@ fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
             .and_then(|_| rate::wilson(parts.confirmed, parts.tracked)),
         as_of: moment.now,
         parts,
+        closed_at: end.closed_at,
+        closing: end.closing,
+        late_counted_until: end.late_counted_until,
     })
 }
 

@@ -2,25 +2,53 @@
 
 use super::engine::Engine;
 use crate::api::{AppState, AppStateGet, Error, Result, Settings, SettingsUpdate, Tag, Theme};
+use crate::domain::limits::{LimitError, Limits};
 use crate::domain::window::parse_zone;
 use crate::store::{self, Conn, setting};
 use crate::tracking::signal;
 use std::sync::Arc;
 
-/// Tracked mails to one person in 30 days where nothing else was chosen (`docs/decisions.md`).
-const TRACKED_PER_30_DAYS: u32 = 10;
+/// Months for which verdicts are kept where nothing else was chosen, and the longest.
+const VERDICTS_MONTHS: u32 = 13;
+const MAX_VERDICTS_MONTHS: u32 = 60;
 
 /// Returns the workspace's settings; `engine_zone` is this computer's, for workspaces that have chosen none.
 pub(crate) fn load(conn: &Conn, engine_zone: &str) -> Result<Settings> {
+    let limits = Limits::default();
     Ok(Settings {
         unknown_policy: setting::get(conn, "unknown_policy")?,
         postal_address: setting::get(conn, "postal_address")?.unwrap_or_default(),
         organisation: setting::get(conn, "organisation")?.unwrap_or_default(),
         zone: setting::get(conn, "zone")?.unwrap_or_else(|| engine_zone.to_owned()),
         theme: setting::get(conn, "theme")?.unwrap_or(Theme::System),
-        tracked_per_30_days: setting::get(conn, "tracked_per_30_days")?.unwrap_or(TRACKED_PER_30_DAYS),
+        tracked_per_30_days: setting::get(conn, "tracked_per_30_days")?.unwrap_or(limits.tracked_mails),
         signal_is_refusal: setting::get(conn, signal::SETTING)?.unwrap_or(false),
+        grace_days: setting::get(conn, "grace_days")?.unwrap_or(limits.grace_days),
+        cap_hits: setting::get(conn, "cap_hits")?.unwrap_or(limits.hits),
+        cap_machine_hits: setting::get(conn, "cap_machine_hits")?.unwrap_or(limits.machine_hits),
+        verdicts_months: setting::get(conn, "verdicts_months")?.unwrap_or(VERDICTS_MONTHS),
     })
+}
+
+/// Returns what holds for campaigns that set nothing for themselves.
+pub(crate) fn limits(settings: &Settings) -> Limits {
+    Limits {
+        grace_days: settings.grace_days,
+        hits: settings.cap_hits,
+        machine_hits: settings.cap_machine_hits,
+        tracked_mails: settings.tracked_per_30_days,
+    }
+}
+
+/// Says what is wrong with a limit; `fields` names the grace, the hits, the machines' hits and the tracked mails.
+pub(crate) fn refuse(error: LimitError, fields: [&str; 4]) -> Error {
+    let field = match error {
+        LimitError::Grace => fields[0],
+        LimitError::Hits => fields[1],
+        LimitError::MachineHits(_) => fields[2],
+        LimitError::TrackedMails => fields[3],
+    };
+    Error::field(field, super::error::sentence(&error.to_string()))
 }
 
 /// Answers what the window needs to know before it shows anything.
@@ -46,8 +74,16 @@ pub fn state(engine: &Arc<Engine>, _request: AppStateGet) -> Result<AppState> {
 pub fn update(engine: &Arc<Engine>, request: SettingsUpdate) -> Result<Settings> {
     check(&request)?;
     let zone = engine.zone.clone();
+    let is_limit = [
+        request.tracked_per_30_days,
+        request.grace_days,
+        request.cap_hits,
+        request.cap_machine_hits,
+    ]
+    .iter()
+    .any(Option::is_some);
     // What a mail shows and who is tracked depend on these: prepared campaigns must be prepared anew.
-    engine.write(&[Tag::Settings, Tag::Campaigns], move |conn| {
+    let settings = engine.write(&[Tag::Settings, Tag::Campaigns], move |conn| {
         if let Some(policy) = request.unknown_policy {
             setting::set(conn, "unknown_policy", &policy)?;
         }
@@ -63,14 +99,40 @@ pub fn update(engine: &Arc<Engine>, request: SettingsUpdate) -> Result<Settings>
         if let Some(theme) = &request.theme {
             setting::set(conn, "theme", theme)?;
         }
-        if let Some(cap) = &request.tracked_per_30_days {
-            setting::set(conn, "tracked_per_30_days", cap)?;
+        for (name, n) in [
+            ("tracked_per_30_days", request.tracked_per_30_days),
+            ("grace_days", request.grace_days),
+            ("cap_hits", request.cap_hits),
+            ("cap_machine_hits", request.cap_machine_hits),
+            ("verdicts_months", request.verdicts_months),
+        ] {
+            if let Some(n) = n {
+                setting::set(conn, name, &n)?;
+            }
         }
         if let Some(is_refusal) = &request.signal_is_refusal {
             setting::set(conn, signal::SETTING, is_refusal)?;
         }
-        load(conn, &zone)
-    })
+        let settings = load(conn, &zone)?;
+        // Together with what stays: machines cannot have more than all. A workspace of before these ranges keeps
+        // what it has until it is changed.
+        if is_limit {
+            limits(&settings).check().map_err(|error| {
+                refuse(
+                    error,
+                    [
+                        "grace_days",
+                        "cap_hits",
+                        "cap_machine_hits",
+                        "tracked_per_30_days",
+                    ],
+                )
+            })?;
+        }
+        Ok(settings)
+    })?;
+    super::upkeep::wake(engine);
+    Ok(settings)
 }
 
 fn check(request: &SettingsUpdate) -> Result<()> {
@@ -93,10 +155,12 @@ fn check(request: &SettingsUpdate) -> Result<()> {
             "The postal address must be text of at most 500 characters.",
         ));
     }
-    if request.tracked_per_30_days.is_some_and(|cap| cap > 1000) {
+    if let Some(months) = request.verdicts_months
+        && !(1..=MAX_VERDICTS_MONTHS).contains(&months)
+    {
         return Err(Error::field(
-            "tracked_per_30_days",
-            "Choose 0 to 1,000 tracked mails in 30 days.",
+            "verdicts_months",
+            format!("Verdicts are kept for 1 to {MAX_VERDICTS_MONTHS} months."),
         ));
     }
     Ok(())

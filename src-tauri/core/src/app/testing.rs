@@ -2,9 +2,10 @@
 
 use super::engine::{Durability, Engine, EngineOptions};
 use crate::api::{Job, JobStarted, Result};
-use crate::clock::ManualClock;
+use crate::clock::{Clock, ManualClock};
 use crate::ids::SeededEntropy;
 use crate::secrets::{KeyStore, KeyStoreError, Place, Secret};
+use std::path::Path;
 use std::sync::Arc;
 
 /// An engine, its clock, and the folder that goes when this goes.
@@ -18,17 +19,22 @@ pub(crate) struct Bench {
 pub(crate) fn bench() -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at("2026-04-01T08:00:00Z".parse().unwrap()));
-    let engine = Engine::open(EngineOptions {
-        workspace: dir.path().join("workspace"),
-        clock: clock.clone(),
+    let engine = open(dir.path(), clock.clone());
+    Bench { engine, clock, dir }
+}
+
+/// Opens an engine over the workspace in `dir`.
+pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Arc<Engine> {
+    Engine::open(EngineOptions {
+        workspace: dir.join("workspace"),
+        clock,
         entropy: Arc::new(SeededEntropy::new(1)),
         keys: Arc::new(NoKeys),
         zone: "UTC".into(),
         extra_roots: Vec::new(),
         durability: Durability::Full,
     })
-    .unwrap();
-    Bench { engine, clock, dir }
+    .unwrap()
 }
 
 impl Bench {

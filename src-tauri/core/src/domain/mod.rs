@@ -6,6 +6,7 @@ pub mod campaign;
 pub mod consent;
 pub mod contact;
 pub mod label;
+pub mod limits;
 pub mod message;
 pub mod open;
 pub mod window;

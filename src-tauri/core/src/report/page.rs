@@ -327,6 +327,9 @@ mod tests {
             practice: false,
             confirmed_interval: None,
             as_of: "2026-04-01T08:00:00Z".parse().unwrap(),
+            closed_at: None,
+            closing: None,
+            late_counted_until: None,
         }
     }
 

@@ -4,6 +4,7 @@ use super::{Conn, Error, Result, instant, word};
 use crate::api::Audience;
 use crate::clock::{Instant, to_millis};
 use crate::domain::campaign::{CampaignState, CampaignTracking, Imprint};
+use crate::domain::limits::{Limits, Own};
 use crate::domain::window::{Window, WindowSpec};
 use crate::ids::{AccountId, CampaignId, RouteId};
 use crate::render::document::Document;
@@ -69,6 +70,8 @@ pub struct Campaign {
     pub shared_token: Option<Token>,
     /// What its mails say of their sender, frozen at preparation.
     pub imprint: Option<Imprint>,
+    /// What its author set of caps and grace.
+    pub own: Own,
 }
 
 const HEAD: &str = "id, name, subject, account_id, state, updated_at, revision, prepared_revision, route_id,
@@ -125,6 +128,7 @@ fn whole(row: &Row<'_>) -> rusqlite::Result<Campaign> {
             .get::<_, Option<Vec<u8>>>("shared_token")?
             .and_then(|bytes| Token::from_bytes(&bytes)),
         imprint,
+        own: json(row, "limits")?,
     })
 }
 
@@ -156,7 +160,8 @@ pub fn find_head(conn: &Conn, id: CampaignId) -> Result<Option<Head>> {
 pub fn find(conn: &Conn, id: CampaignId) -> Result<Option<Campaign>> {
     Ok(conn
         .prepare_cached(&format!(
-            "SELECT {HEAD}, preheader, audience, window_spec, document, postal_address, shared_token, imprint
+            "SELECT {HEAD}, preheader, audience, window_spec, document, postal_address, shared_token, imprint,
+                    limits
              FROM campaign WHERE id = ?1"
         ))?
         .query_row([id.0], whole)
@@ -168,9 +173,9 @@ pub fn insert(conn: &Conn, campaign: &Campaign, now: Instant) -> Result<Campaign
     Ok(conn
         .prepare_cached(
             "INSERT INTO campaign (name, subject, preheader, account_id, audience, window_spec, document, tracking,
-                                   postal_address, practice, sample, created_at, updated_at)
+                                   postal_address, limits, practice, sample, created_at, updated_at)
              VALUES (:name, :subject, :preheader, :account, :audience, :window_spec, :document, :tracking,
-                     :postal_address, :practice, :sample, :now, :now)
+                     :postal_address, :limits, :practice, :sample, :now, :now)
              RETURNING id",
         )?
         .query_row(
@@ -181,6 +186,7 @@ pub fn insert(conn: &Conn, campaign: &Campaign, now: Instant) -> Result<Campaign
                 ":window_spec": serde_json::to_string(&campaign.window_spec)?,
                 ":document": serde_json::to_string(&campaign.document)?,
                 ":tracking": campaign.head.tracking.as_str(), ":postal_address": campaign.postal_address,
+                ":limits": serde_json::to_string(&campaign.own)?,
                 ":practice": campaign.head.practice, ":sample": campaign.head.sample, ":now": to_millis(now),
             },
             |row| row.get(0).map(CampaignId),
@@ -202,7 +208,7 @@ pub fn update(conn: &Conn, campaign: &Campaign, change: Change, now: Instant) ->
         "UPDATE campaign
          SET name = :name, subject = :subject, preheader = :preheader, account_id = :account,
              audience = :audience, window_spec = :window_spec, document = :document, tracking = :tracking,
-             postal_address = :postal_address, practice = :practice, updated_at = :now,
+             postal_address = :postal_address, limits = :limits, practice = :practice, updated_at = :now,
              revision = revision + :rise
          WHERE id = :id",
     )?
@@ -213,6 +219,7 @@ pub fn update(conn: &Conn, campaign: &Campaign, change: Change, now: Instant) ->
         ":window_spec": serde_json::to_string(&campaign.window_spec)?,
         ":document": serde_json::to_string(&campaign.document)?,
         ":tracking": campaign.head.tracking.as_str(), ":postal_address": campaign.postal_address,
+        ":limits": serde_json::to_string(&campaign.own)?,
         ":practice": campaign.head.practice, ":now": to_millis(now),
         ":rise": i64::from(change == Change::Content), ":id": campaign.head.id.0,
     })?;
@@ -255,6 +262,8 @@ pub struct Frozen {
     pub shared_token: Token,
     /// Sent into the embedded outbox.
     pub practice: bool,
+    /// Its caps and its grace.
+    pub limits: Limits,
 }
 
 /// Freezes what preparation works with.
@@ -262,6 +271,7 @@ pub fn freeze(conn: &Conn, id: CampaignId, frozen: &Frozen) -> Result<()> {
     conn.prepare_cached(
         "UPDATE campaign
          SET route_id = ?2, imprint = ?3, shared_token = coalesce(shared_token, ?4), practice = ?5,
+             grace_days = ?6, cap_hits = ?7, cap_machine_hits = ?8, cap_tracked_mails = ?9,
              preflight = NULL, prepared_revision = NULL, problem = NULL
          WHERE id = ?1",
     )?
@@ -271,6 +281,10 @@ pub fn freeze(conn: &Conn, id: CampaignId, frozen: &Frozen) -> Result<()> {
         serde_json::to_string(&frozen.imprint)?,
         frozen.shared_token.as_bytes(),
         frozen.practice,
+        frozen.limits.grace_days,
+        frozen.limits.hits,
+        frozen.limits.machine_hits,
+        frozen.limits.tracked_mails,
     ))?;
     Ok(())
 }
@@ -297,7 +311,8 @@ pub fn make_draft(conn: &Conn, id: CampaignId, now: Instant) -> Result<()> {
         "UPDATE campaign
          SET state = 'draft', preflight = NULL, prepared_revision = NULL, route_id = NULL, imprint = NULL,
              launched_at = NULL, first_mail_at = NULL, opens_from = NULL, opens_until = NULL, problem = NULL,
-             updated_at = ?2
+             grace_days = NULL, cap_hits = NULL, cap_machine_hits = NULL, cap_tracked_mails = NULL,
+             closed_at = NULL, closing = NULL, updated_at = ?2
          WHERE id = ?1",
     )?
     .execute((id.0, to_millis(now)))?;
@@ -337,6 +352,20 @@ pub fn launch(conn: &Conn, id: CampaignId, launch: &Launch) -> Result<()> {
     if changed == 0 {
         return Err(Error::Value(format!("campaign {id} is not prepared")));
     }
+    Ok(())
+}
+
+/// Returns the IANA zone of a launched campaign's window.
+pub fn zone(conn: &Conn, id: CampaignId) -> Result<String> {
+    Ok(conn
+        .prepare_cached("SELECT zone FROM campaign WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))?)
+}
+
+/// Changes the grace of a campaign that was prepared or launched, in days.
+pub fn set_grace(conn: &Conn, id: CampaignId, days: u32) -> Result<()> {
+    conn.prepare_cached("UPDATE campaign SET grace_days = ?2 WHERE id = ?1")?
+        .execute((id.0, days))?;
     Ok(())
 }
 
@@ -395,6 +424,7 @@ pub(crate) mod tests {
             postal_address: String::new(),
             shared_token: None,
             imprint: None,
+            own: Own::default(),
         }
     }
 

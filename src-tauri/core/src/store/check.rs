@@ -5,11 +5,12 @@ use super::{Conn, Result};
 /// A question whose answer must be 0, and the sentence for any other.
 const LEDGER: &[(&str, &str)] = &[
     (
-        // A refusal destroys them for good, whatever the person said since.
-        "SELECT count(*) FROM message WHERE tracking = 'personal' AND state = 'accepted'
-           AND pixel_token IS NULL AND opted_out_at IS NULL AND contact_id IS NOT NULL
+        // A refusal destroys them for good, whatever the person said since; so does the end of tracking.
+        "SELECT count(*) FROM message JOIN campaign ON campaign.id = message.campaign_id
+         WHERE message.tracking = 'personal' AND message.state = 'accepted' AND pixel_token IS NULL
+           AND opted_out_at IS NULL AND contact_id IS NOT NULL AND campaign.closing IS NULL
            AND NOT EXISTS (SELECT 1 FROM consent_event
-                           WHERE consent_event.contact_id = message.contact_id AND state = 'refused')",
+                           WHERE consent_event.contact_id = message.contact_id AND consent_event.state = 'refused')",
         "tracked messages have no pixel token",
     ),
     (
@@ -65,6 +66,18 @@ const LEDGER: &[(&str, &str)] = &[
         "SELECT count(*) FROM hit JOIN message ON message.id = hit.message_id
          WHERE hit.campaign_id <> message.campaign_id",
         "hits stand under another campaign than their message",
+    ),
+    (
+        "SELECT count(*) FROM campaign WHERE closed_at IS NOT NULL AND (closing IS NULL OR shared_token IS NOT NULL
+           OR client_key IS NOT NULL OR EXISTS (SELECT 1 FROM message
+             WHERE campaign_id = campaign.id AND pixel_token IS NOT NULL))",
+        "campaigns whose tracking has ended still have tokens of pixels, or a key",
+    ),
+    (
+        "SELECT count(*) FROM hit JOIN campaign ON campaign.id = hit.campaign_id
+         WHERE campaign.closed_at IS NOT NULL AND (hit.settled = 0 OR hit.user_agent <> '' OR hit.network <> ''
+           OR hit.network_label <> '' OR hit.address_hash <> x'' OR hit.client_hash <> x'')",
+        "hits of campaigns whose tracking has ended still have evidence",
     ),
     (
         "SELECT count(*) FROM erase_link WHERE erased_at IS NOT NULL AND request_id IS NOT NULL",

@@ -5,6 +5,7 @@
 //! the commit. A piece that fails is rolled back alone. What readers ask of us is kept in the spool where the
 //! database cannot take it.
 
+mod freed;
 mod log;
 mod problem;
 mod teller;
@@ -134,6 +135,9 @@ pub struct Db {
     path: PathBuf,
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    /// The file itself, once it was looked into. Kept open: with the first descriptor of a file that a process closes
+    /// go all its locks on it, SQLite's among them (https://sqlite.org/howtocorrupt.html §2.2).
+    file: Mutex<Option<std::fs::File>>,
 }
 
 impl Db {
@@ -172,6 +176,7 @@ impl Db {
             path: path.to_owned(),
             shared,
             writer: Mutex::new(Some(writer)),
+            file: Mutex::default(),
         })
     }
 

@@ -33,7 +33,10 @@ pub fn everything(conn: &Conn, id: ContactId) -> Result<Option<Value>> {
         let message_id = ContactId(message["id"].as_i64().unwrap_or_default());
         let hits = rows(
             conn,
-            "SELECT at, class, reason, client, user_agent, network, new_look FROM hit
+            "SELECT at, class, reason, rule_version, client, user_agent, network, network_label, said, timing,
+               settled, new_look,
+               (SELECT says FROM label WHERE kind = 'hit' AND value = CAST(hit.id AS TEXT)) AS corrected_to
+             FROM hit
              WHERE message_id = ?1 ORDER BY at, id",
             message_id,
         )?;
@@ -287,6 +290,9 @@ mod tests {
              VALUES (1, 1, 7200000, 'human_direct', 'browser', 1, 'Firefox', x'01', 1),
                     (1, 1, 7200500, 'human_direct', 'browser', 1, 'Firefox', x'01', 0),
                     (1, 3, 7200001, 'human_direct', 'browser', 1, 'Firefox', x'02', 1);
+             UPDATE hit SET network = '192.0.2.0/24', network_label = 'outlook', settled = 1 WHERE message_id = 1;
+             INSERT INTO label (kind, value, says, at)
+             SELECT 'hit', id, 'machine', 9 FROM hit WHERE new_look = 1;
              INSERT INTO hourly VALUES (1, 7200000, 'human_direct', 2), (1, 7200000, 'first_open', 2);
              INSERT INTO message_event (message_id, at, kind, reply) VALUES (1, 6, 'accepted', '250 <ana@example.org> ok');
              INSERT INTO activity (id, at, kind, text, message_id, contact_id)
@@ -353,6 +359,11 @@ mod tests {
         assert_eq!(is_anywhere(&conn, "ana@"), None, "the address is in no table");
         let count = |sql: &str| -> i64 { conn.query_row(sql, [], |row| row.get(0)).unwrap() };
         assert_eq!(count("SELECT count(*) FROM hit WHERE message_id = 1"), 0);
+        assert_eq!(
+            count("SELECT count(*) FROM label"),
+            1,
+            "what was said of another's look stays"
+        );
         assert_eq!(
             count("SELECT count(*) FROM consent_event WHERE contact_id = 1"),
             0
@@ -422,7 +433,7 @@ mod tests {
             "UPDATE message SET early = 1, late = 2, over_cap = 3 WHERE id = 1;
              UPDATE message SET late = 5 WHERE id = 3;
              INSERT INTO campaign_counter VALUES (1, 'early', 1), (1, 'late', 7), (1, 'over_cap', 3);
-             INSERT INTO label (kind, value, says, at) SELECT 'hit', CAST(id AS TEXT), 'machine', 0 FROM hit;
+             INSERT OR IGNORE INTO label (kind, value, says, at) SELECT 'hit', CAST(id AS TEXT), 'machine', 0 FROM hit;
              UPDATE contact SET mpp_seen_at = 7;",
         )
         .unwrap();
@@ -438,6 +449,7 @@ mod tests {
             first_open_at: None,
             tried_out: false,
             judge_at: None,
+            cap: Default::default(),
         };
         hit::prove_arrival(&conn, &uncertain, from_millis(7_200_000)).unwrap();
         let breaches = |conn: &Conn| crate::store::check::check(conn).unwrap().1;
@@ -500,6 +512,19 @@ mod tests {
             document["messages"][0]["requests"][0]["at"],
             "1970-01-01T02:00:00Z"
         );
+        for (name, value) in [
+            ("class", json!("human_direct")),
+            ("reason", json!("browser")),
+            ("rule_version", json!(1)),
+            ("network", json!("192.0.2.0/24")),
+            ("network_label", json!("outlook")),
+            ("settled", json!(1)),
+            ("said", json!("")),
+            ("timing", json!("")),
+            ("corrected_to", json!("machine")),
+        ] {
+            assert_eq!(document["messages"][0]["requests"][0][name], value, "{name}");
+        }
         assert_eq!(document["activity"].as_array().unwrap().len(), 2);
         assert_eq!(document["requests_for_a_copy"][0]["state"], "sent");
         assert_eq!(

@@ -8,7 +8,7 @@ use crate::domain::window::Window;
 use crate::ids::{CampaignId, ContactId, HitId, MessageId};
 use crate::tracking::judge::{Said, Timing};
 use crate::tracking::networks::{self, Network};
-use crate::tracking::policy::{MessageFacts, Target};
+use crate::tracking::policy::{Cap, MessageFacts, Target};
 use crate::tracking::token::Token;
 use rusqlite::{OptionalExtension, Row};
 
@@ -48,6 +48,8 @@ pub struct FoundMessage {
     pub tried_out: bool,
     /// When its campaign's hits are judged again.
     pub judge_at: Option<Instant>,
+    /// How many hits of it are stored.
+    pub cap: Cap,
 }
 
 /// Finds what `token` belongs to.
@@ -89,7 +91,8 @@ const FIND_MESSAGE: &str = "SELECT m.id, m.campaign_id, m.contact_id, m.state, m
            m.accepted_at, m.handing_over_at, m.signal, m.hits, m.machine_hits, m.first_open_at,
            c.opens_from, c.opens_until, p.consent,
            a.from_address IS NOT NULL AND lower(a.from_address) = lower(m.email) AS to_sender,
-           c.practice OR coalesce(r.kind = 'local', 0) AS tried_out, c.judge_at
+           c.practice OR coalesce(r.kind = 'local', 0) AS tried_out, c.judge_at,
+           c.cap_hits, c.cap_machine_hits
     FROM message AS m
     JOIN campaign AS c ON c.id = m.campaign_id
     LEFT JOIN contact AS p ON p.id = m.contact_id
@@ -117,6 +120,8 @@ mod column {
     pub const TO_SENDER: usize = 15;
     pub const TRIED_OUT: usize = 16;
     pub const JUDGE_AT: usize = 17;
+    pub const CAP_HITS: usize = 18;
+    pub const CAP_MACHINE_HITS: usize = 19;
 }
 
 fn message_row(row: &Row<'_>) -> rusqlite::Result<Found> {
@@ -147,8 +152,18 @@ fn message_row(row: &Row<'_>) -> rusqlite::Result<Found> {
             first_open_at: instant(row, FIRST_OPEN_AT)?,
             tried_out: row.get(TRIED_OUT)?,
             judge_at: instant(row, JUDGE_AT)?,
+            cap: cap(row.get(CAP_HITS)?, row.get(CAP_MACHINE_HITS)?),
         }),
     })
+}
+
+/// Returns the cap of a campaign; those of before it could be set have the default.
+fn cap(hits: Option<u32>, machine_hits: Option<u32>) -> Cap {
+    let default = Cap::default();
+    Cap {
+        hits: hits.unwrap_or(default.hits),
+        machine_hits: machine_hits.unwrap_or(default.machine_hits),
+    }
 }
 
 fn window(row: &Row<'_>, from: usize, until: usize) -> rusqlite::Result<Option<Window>> {

@@ -7,7 +7,7 @@
 use super::classify::{self, Facts, Told};
 use super::judge::{self, Mail, Said, Timing};
 use super::networks::{self, Network};
-use super::policy::{self, Cap, Counted, Decision, RequestFacts, Stored, Target};
+use super::policy::{self, Counted, Decision, RequestFacts, Stored, Target};
 use super::signal;
 use super::token::Token;
 use crate::clock::Instant;
@@ -270,7 +270,7 @@ fn store(conn: &Conn, arrival: &Arrival, campaign: CampaignId, message: &FoundMe
         machine_hits: message.machine_hits,
     };
     // A new kind is evidence, whatever the cap: asked for only where it decides.
-    if !Cap::default().has_room(stored, verdict.class)
+    if !message.cap.has_room(stored, verdict.class)
         && hit::has_kind(conn, message.id, verdict.class, &verdict.client)?
     {
         rollup::uncounted(conn, campaign, message.id, arrival.at, Uncounted::OverCap)?;

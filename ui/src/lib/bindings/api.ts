@@ -363,6 +363,27 @@ postal_address: string,
  */
 document: Document, 
 /**
+ * How often it looks at one reader, as its author set it.
+ */
+cap: CampaignCap, 
+/**
+ * Days after the window in which loads are still counted as late, as its author set it; `null` takes the
+ * workspace's.
+ */
+grace_days: number | null, 
+/**
+ * Until when loads are counted as late; then the addresses of the pixels are destroyed. `null` before launch.
+ */
+late_counted_until: string | null, 
+/**
+ * When the addresses of the pixels were destroyed.
+ */
+closed_at: string | null, 
+/**
+ * The receipt of that.
+ */
+closing: Closing | null, 
+/**
  * Its id.
  */
 id: CampaignId, 
@@ -427,6 +448,19 @@ export type CampaignCancel = {
  * Which.
  */
 id: CampaignId, };
+export type CampaignCap = { 
+/**
+ * Stored loads of one mail, 1 to 1,000. Further ones are only counted.
+ */
+hits?: number, 
+/**
+ * Of these, by machines: 0 to `hits`. The first of each class and client is always stored.
+ */
+machine_hits?: number, 
+/**
+ * Tracked mails to one person in 30 days, 1 to 1,000. Beyond it mails go out without a pixel.
+ */
+tracked_mails?: number, };
 export type CampaignDuplicate = { 
 /**
  * Which.
@@ -472,7 +506,15 @@ markdown?: string,
 /**
  * The mail as a document; exclusive with `markdown`.
  */
-document?: Document, };
+document?: Document, 
+/**
+ * As in [`CampaignSave`].
+ */
+cap?: CampaignCap, 
+/**
+ * Days, as in [`CampaignSave`]; missing takes the workspace's.
+ */
+grace_days?: number, };
 export type CampaignGet = { 
 /**
  * Which.
@@ -642,7 +684,16 @@ postal_address: string,
 /**
  * The mail; missing makes an empty document.
  */
-document?: Document, };
+document?: Document, 
+/**
+ * How often it looks at one reader; missing stays as it is.
+ */
+cap?: CampaignCap, 
+/**
+ * Days after the window in which loads are still counted as late, 0 to 90. `null` takes the workspace's,
+ * missing stays as it is.
+ */
+grace_days?: number | null, };
 export type CampaignSaved = { 
 /**
  * Its id.
@@ -668,15 +719,37 @@ export type CampaignUnprepare = {
  * Which.
  */
 id: CampaignId, };
+export type CampaignWindowEnd = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
 export type CampaignWindowSet = { 
 /**
  * Which.
  */
 id: CampaignId, 
 /**
- * The new window.
+ * The new window; missing stays as it is.
  */
-window: WindowSpec, };
+window?: WindowSpec, 
+/**
+ * Days after the window in which loads are still counted as late, 0 to 90; missing stays as it is.
+ */
+grace_days?: number, };
+export type Closing = { 
+/**
+ * When.
+ */
+at: string, 
+/**
+ * Addresses of pixels that were destroyed.
+ */
+tokens: number, 
+/**
+ * Stored loads of which only the verdict is left.
+ */
+hits: number, };
 export type Code = "invalid" | "not_found" | "conflict" | "cancelled" | "unreachable" | "storage" | "locked" | "newer" | "internal";
 export type ConsentEvent = { 
 /**
@@ -1886,6 +1959,18 @@ confirmed_interval: [number, number] | null,
  */
 as_of: string, 
 /**
+ * When the addresses of the pixels were destroyed: no load can be told since.
+ */
+closed_at: string | null, 
+/**
+ * The receipt of that.
+ */
+closing: Closing | null, 
+/**
+ * Until when loads after the window are counted as late; `null` before launch.
+ */
+late_counted_until: string | null, 
+/**
  * Mails that the sender's server took.
  */
 accepted: number, 
@@ -2114,7 +2199,23 @@ tracked_per_30_days: number,
 /**
  * A reader's browser that sends DNT or GPC with an open refuses tracking for its reader, from then on.
  */
-signal_is_refusal: boolean, };
+signal_is_refusal: boolean, 
+/**
+ * Days after a window in which loads are still counted as late, for campaigns that set nothing else.
+ */
+grace_days: number, 
+/**
+ * Stored loads of one mail; further ones are only counted.
+ */
+cap_hits: number, 
+/**
+ * Of these, by machines.
+ */
+cap_machine_hits: number, 
+/**
+ * Months after the end of a campaign's tracking for which the verdicts on its loads are kept.
+ */
+verdicts_months: number, };
 export type SettingsUpdate = { 
 /**
  * See [`Settings::unknown_policy`].
@@ -2137,13 +2238,29 @@ zone?: string,
  */
 theme?: Theme, 
 /**
- * See [`Settings::tracked_per_30_days`].
+ * See [`Settings::tracked_per_30_days`]. 1 to 1,000.
  */
 tracked_per_30_days?: number, 
 /**
  * See [`Settings::signal_is_refusal`].
  */
-signal_is_refusal?: boolean, };
+signal_is_refusal?: boolean, 
+/**
+ * See [`Settings::grace_days`]. 0 to 90.
+ */
+grace_days?: number, 
+/**
+ * See [`Settings::cap_hits`]. 1 to 1,000.
+ */
+cap_hits?: number, 
+/**
+ * See [`Settings::cap_machine_hits`]. 0 to `cap_hits`.
+ */
+cap_machine_hits?: number, 
+/**
+ * See [`Settings::verdicts_months`]. 1 to 60.
+ */
+verdicts_months?: number, };
 export type Signal = "no_signal" | "machine_only" | "unknown" | "human";
 export type Span = { 
 /**
@@ -2341,6 +2458,7 @@ export type Commands = {
   campaign_resume: [CampaignResume, Done];
   campaign_cancel: [CampaignCancel, Done];
   campaign_window_set: [CampaignWindowSet, Done];
+  campaign_window_end: [CampaignWindowEnd, Done];
   campaign_judge: [CampaignJudge, Judged];
   label_set: [LabelSet, LabelSaved];
   label_remove: [LabelRemove, Judged];
@@ -2409,6 +2527,7 @@ export const provides: Record<keyof Commands, Tag[]> = {
   campaign_resume: [],
   campaign_cancel: [],
   campaign_window_set: [],
+  campaign_window_end: [],
   campaign_judge: [],
   label_set: [],
   label_remove: [],

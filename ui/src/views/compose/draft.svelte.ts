@@ -3,7 +3,7 @@
  *
  * Loaded once; from then on the window's state is the truth and every change is saved behind it, one save at a time.
  */
-import type { AccountId, Audience, Campaign, CampaignId, CampaignSave, CampaignTracking, WindowSpec } from "$lib/bindings/api";
+import type { AccountId, Audience, Campaign, CampaignCap, CampaignId, CampaignSave, CampaignTracking, WindowSpec } from "$lib/bindings/api";
 import { backend, CallError } from "$lib/backend/backend";
 import { DocumentEditor } from "../../editor/editor.svelte";
 
@@ -23,6 +23,9 @@ export class Draft {
   window = $state.raw<WindowSpec>({ days: 30 });
   tracking = $state<CampaignTracking>("individual");
   postalAddress = $state("");
+  cap = $state.raw<CampaignCap>({});
+  /** Days; null takes the workspace's. */
+  graceDays = $state<number | null>(null);
 
   #state = $state.raw<SaveState>({ status: "saved" });
   #savedText: string;
@@ -40,6 +43,8 @@ export class Draft {
     this.window = campaign.window_spec;
     this.tracking = campaign.tracking;
     this.postalAddress = campaign.postal_address;
+    this.cap = campaign.cap;
+    this.graceDays = campaign.grace_days;
     this.#savedText = JSON.stringify(this.request);
   }
 
@@ -60,6 +65,8 @@ export class Draft {
       tracking: this.tracking,
       postal_address: this.postalAddress,
       document: this.doc.document,
+      cap: this.cap,
+      grace_days: this.graceDays,
     };
   }
 

@@ -61,3 +61,13 @@ ALTER TABLE contact ADD COLUMN asked_practice_at INTEGER;
 UPDATE message SET pixel_token = NULL WHERE contact_id IN (SELECT id FROM contact WHERE consent = 'refused');
 -- The campaign of a test mail, whose page shows its question.
 ALTER TABLE test_token ADD COLUMN campaign_id INTEGER;
+
+-- JSON: domain::limits::Own, what its author set for it alone. The columns above hold what was in force when it was
+-- prepared.
+ALTER TABLE campaign ADD COLUMN limits TEXT NOT NULL DEFAULT '{}';
+-- When its verdicts were removed, or began to be, because they are older than the workspace keeps them.
+ALTER TABLE campaign ADD COLUMN verdicts_gone_at INTEGER;
+-- While they are being removed: those of its messages up to this id are gone.
+ALTER TABLE campaign ADD COLUMN verdicts_after INTEGER;
+-- The campaigns whose tracking is still to be ended.
+CREATE INDEX campaign_to_close ON campaign (state, opens_until, grace_days) WHERE closed_at IS NULL;

@@ -167,6 +167,22 @@ fn beyond_the_cap_hits_are_only_counted() {
 }
 
 #[test]
+fn a_campaigns_own_cap_holds() {
+    let desk = desk();
+    desk.write(|conn| Ok(conn.execute("UPDATE campaign SET cap_hits = 3, cap_machine_hits = 1", [])?));
+    let mail = desk.mail(1);
+    for agent in ["curl/8.0", "curl/8.0", THUNDERBIRD, THUNDERBIRD, THUNDERBIRD] {
+        desk.look(&mail, agent, "");
+    }
+    assert_eq!(desk.number(HITS), 3, "one by a machine, three in all");
+    assert_eq!(
+        desk.number("SELECT n FROM campaign_counter WHERE name = 'over_cap'"),
+        2
+    );
+    desk.verify();
+}
+
+#[test]
 fn hits_of_one_client_within_thirty_minutes_are_one_look() {
     let desk = desk();
     let mail = desk.mail(1);
