@@ -11,7 +11,9 @@
 //! - `durability`: what was answered with 200 outlives kills, power cuts, full disks and locks.
 //! - `engine`: one engine per workspace, frames, crashes, pause and cancel, by the real process.
 //! - `indistinguishable`: neither bytes nor time tell one token from another.
+//! - `judge_file`: what `judge` says of user agents, and of files that it cannot read.
 //! - `listening`: what `listen` prints while it runs, and what the report says of the time it did not.
+//! - `simulate`: invented campaigns through the real judge, the report beside the truth.
 //! - `real_mail`: fifty mails through Postfix and Dovecot, read, opened, opted out of, reported.
 //! - `harness`: Postfix, Dovecot, `casementctl` and the clients that look at them; no tests of the product.
 
@@ -32,5 +34,7 @@ mod durability;
 mod engine;
 mod harness;
 mod indistinguishable;
+mod judge_file;
 mod listening;
 mod real_mail;
+mod simulate;

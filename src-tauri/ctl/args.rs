@@ -65,6 +65,12 @@ pub enum Command {
     },
     /// Check the database and the invariants of ledger and rollups.
     Verify,
+    /// Say what user agents are taken for: a CSV file's column `ua`, judged as the listener would. Needs no workspace.
+    Judge {
+        /// A CSV file with headers, one of them `ua`.
+        #[arg(long, value_name = "FILE")]
+        ua_file: PathBuf,
+    },
     /// Any command of the table.
     Call {
         /// Its name.

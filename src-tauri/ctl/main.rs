@@ -1,12 +1,14 @@
 //! `casementctl`: what the window does, for scripts, servers and tests.
 //!
 //! `args` is what can be typed, `access` finds the workspace's engine or becomes it, `run` turns each
-//! sub-command into commands of the table, `serve` stays, `demo` plays the whole loop. Results go to standard output,
+//! sub-command into commands of the table, `serve` stays, `demo` plays the whole loop, `judge`
+//! reads user agents and needs no workspace. Results go to standard output,
 //! progress and errors to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod access;
 mod args;
 mod demo;
+mod judge;
 #[path = "../machine.rs"]
 mod machine;
 mod print;

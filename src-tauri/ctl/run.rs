@@ -2,7 +2,7 @@
 
 use crate::access::{self, Access};
 use crate::args::{Account, Address, Args, Campaign, Command, Contacts, Import};
-use crate::{demo, print, serve, simulate};
+use crate::{demo, judge, print, serve, simulate};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{self, Code, Preflight, Report, SendingStatus};
 use casement_core::engine::socket;
@@ -28,6 +28,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     match &command {
         Command::Demo(options) => return demo::demo(options, json, quiet),
         Command::Simulate(options) => return simulate::simulate(options, json, quiet),
+        Command::Judge { ua_file } => return judge::judge(ua_file, json),
         Command::Call { list: true, .. } => {
             api::COMMANDS
                 .iter()
@@ -74,6 +75,7 @@ impl Session {
             }
             Command::Demo(_)
             | Command::Simulate(_)
+            | Command::Judge { .. }
             | Command::Rpc
             | Command::Listen(_)
             | Command::Serve(_) => {

@@ -15,6 +15,7 @@ pub mod error;
 pub mod home;
 pub mod import;
 pub mod jobs;
+pub mod judge_file;
 pub mod judging;
 pub mod launch;
 pub mod outbox;

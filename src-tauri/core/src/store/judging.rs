@@ -100,7 +100,7 @@ pub fn load(conn: &Conn, campaign: CampaignId) -> Result<(HashMap<MessageId, Mai
             timing: Timing::from_text(&row.get::<_, String>(9)?),
             network: row.get(10)?,
             address: row.get(11)?,
-            label: row.get::<_, String>(12)?.parse().ok(),
+            label: Network::parse(&row.get::<_, String>(12)?),
             client: row.get(13)?,
         });
     }

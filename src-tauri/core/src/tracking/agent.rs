@@ -11,6 +11,8 @@ pub(super) struct Agent {
     pub words: Vec<String>,
     /// It names a web or mail address at which its owner can be asked: no mail client does.
     pub has_contact: bool,
+    /// It ends outside parentheses.
+    pub ends_outside: bool,
 }
 
 /// A `name/version` pair (RFC 9110 §10.1.5).
@@ -30,6 +32,7 @@ impl Agent {
             products: Vec::new(),
             words: Vec::new(),
             has_contact: false,
+            ends_outside: !text.ends_with(')'),
             text: String::new(),
         };
         let mut depth = 0_u32;
@@ -97,6 +100,13 @@ impl Agent {
             .any(|word| beginnings.iter().any(|beginning| word.starts_with(beginning)))
     }
 
+    /// Tells whether one of `parts` stands in a word.
+    pub fn has_part(&self, parts: &[&str]) -> bool {
+        self.words
+            .iter()
+            .any(|word| parts.iter().any(|part| word.contains(part)))
+    }
+
     /// Tells whether one of `phrases` stands in it, not inside longer words.
     pub fn has_phrase(&self, phrases: &[&str]) -> bool {
         phrases.iter().any(|phrase| {
@@ -121,7 +131,7 @@ impl Agent {
             "khtml",
             "konqueror",
         ];
-        self.has_word(ENGINES)
+        self.has_word(ENGINES) || self.has_ending(&["webkit"], &[])
     }
 }
 
@@ -130,9 +140,46 @@ fn is_contact(chunk: &str) -> bool {
     if chunk.contains("://") || chunk.starts_with("www.") {
         return true;
     }
-    chunk
-        .split_once('@')
-        .is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'))
+    match chunk.split_once('@') {
+        // A browser's own name and version are put so, too.
+        Some((local, domain)) => {
+            !local.is_empty()
+                && domain.contains('.')
+                && domain
+                    .split('/')
+                    .next()
+                    .is_some_and(|domain| !domain.ends_with(char::is_numeric))
+        }
+        None => is_domain(chunk.split(['/', ':']).next().unwrap_or_default()),
+    }
+}
+
+/// Tells whether `text` is a domain's name that can be visited: `seo4ajax.com`, not `com.example.app`, `node.js` or
+/// a version.
+///
+/// Only endings that crawlers' owners have and that end no file's or program's name.
+fn is_domain(text: &str) -> bool {
+    const ENDINGS: &[&str] = &[
+        "com", "net", "org", "info", "biz", "io", "ai", "dev", "app", "eu", "edu", "gov", "de", "fr", "uk",
+        "ru", "pl", "cz", "it", "es", "nl", "ch", "at", "se", "co", "me", "us", "ua", "jp", "cn", "kr", "in",
+        "br", "hu", "nu", "search",
+    ];
+    // Mail services that hand out browsers of their own.
+    const MAIL_SERVICES: &[&str] = &["web.de", "gmx.de", "gmx.net", "t-online.de", "freenet.de"];
+    // Packages are named from the other end.
+    const TURNED: &[&str] = &["com", "org", "net", "io", "jp", "ru", "de", "cn", "kr", "fr"];
+    let text = text.trim_end_matches(['.', ')', '>', ']', '"', '\'']);
+    let Some((rest, ending)) = text.rsplit_once('.') else {
+        return false;
+    };
+    let first = rest.split('.').next().unwrap_or_default();
+    ENDINGS.contains(&ending)
+        && !MAIL_SERVICES.contains(&text)
+        && !TURNED.contains(&first)
+        && first.contains(char::is_alphanumeric)
+        && rest
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'))
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@
 
 use super::agent::Agent;
 use super::client;
-use super::families::{
-    is_bot, is_compatible_with_nothing, is_impossible, is_library, is_mail_client, is_scanner,
-    is_small_browser, mail_proxy,
-};
+use super::families::{is_mail_client, is_phone, is_phone_app, is_small_browser, mail_proxy};
+use super::libraries::{is_library, speaks_of_work};
+use super::machines::{is_bot, is_impossible, is_scanner};
+use super::masks::{is_compatible_with_nothing, is_dressed_browser, wears_a_mask};
 use super::networks::Network;
 use crate::domain::open::HitClass;
 use chrono::TimeDelta;
@@ -64,8 +64,10 @@ pub struct Crowd {
     pub burst: bool,
     /// One address asked for the mails of many recipients of several domains within minutes.
     pub fan_out: bool,
-    /// Other mails to the recipient's domain were scanned at their delivery.
+    /// Other mails to the recipient's domain were asked for at their delivery.
     pub gateway: bool,
+    /// The same address asked for other mails at their delivery, or for many people's.
+    pub scanned_before: bool,
 }
 
 /// What a fetch is taken for.
@@ -122,17 +124,25 @@ pub fn tell(user_agent: &str) -> Told {
         (HitClass::Scanner, "impossible_ua")
     } else if is_bot(&agent) {
         (HitClass::Bot, "named_bot")
-    } else if is_mail_client(&agent) {
+    } else if is_mail_client(&agent) && !agent.has_contact {
         (HitClass::HumanDirect, "mail_client")
+    } else if is_phone(&agent) && !agent.has_contact {
+        (HitClass::HumanDirect, "browser")
     } else if is_library(&agent) {
         (HitClass::Library, "named_library")
-    } else if agent.has_contact || is_compatible_with_nothing(&agent) {
+    } else if agent.has_contact && !is_dressed_browser(&agent) || is_compatible_with_nothing(&agent) {
         (HitClass::Bot, "names_its_owner")
+    } else if wears_a_mask(&agent) {
+        (HitClass::Bot, "names_itself")
     } else if agent.has_engine() || is_small_browser(&agent) {
         (HitClass::HumanDirect, "browser")
     } else if agent.has_word(&["cfnetwork"]) {
         // An app on a Mac or an iPhone that loads pictures by the system's own means.
         (HitClass::HumanDirect, "apple_app")
+    } else if is_phone_app(&agent) {
+        (HitClass::HumanDirect, "phone_app")
+    } else if speaks_of_work(&agent) {
+        (HitClass::Bot, "speaks_of_work")
     } else {
         (HitClass::Unknown, "unrecognised")
     };
@@ -210,6 +220,9 @@ pub fn judge(facts: &Facts, told: &Told) -> Verdict {
         }
         if facts.crowd.gateway && sooner(threshold::FAST_AT_GATEWAY) {
             return verdict(HitClass::Unknown, "gateway_domain");
+        }
+        if facts.crowd.scanned_before {
+            return verdict(HitClass::Unknown, "scanner_address");
         }
         if facts.network == Some(Network::AppleEgress) && told.reason == "browser" {
             // Safari behind Apple's relay: somebody reads webmail.

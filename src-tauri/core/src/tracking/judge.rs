@@ -23,11 +23,15 @@ const BURST_ADDRESSES_WITHIN: TimeDelta = TimeDelta::seconds(30);
 const FAN_OUT_PEOPLE: usize = 10;
 const FAN_OUT_DOMAINS: usize = 3;
 const FAN_OUT_WITHIN: TimeDelta = TimeDelta::seconds(600);
-/// A domain has a gateway where so many of its mails were scanned within [`GATEWAY_WITHIN`] of their delivery, and no
-/// fewer than one in [`GATEWAY_SHARE`] of those that were asked for in that time.
+/// A domain has a gateway where so many of its mails were asked for faster than people do within [`GATEWAY_WITHIN`] of
+/// their delivery, and no fewer than one in [`GATEWAY_SHARE`] of those that were asked for in that time.
 const GATEWAY: usize = 3;
 const GATEWAY_SHARE: usize = 10;
 const GATEWAY_WITHIN: TimeDelta = TimeDelta::seconds(600);
+/// An address scans where it asked for so many mails faster than people do, or for many people's at once, and for no
+/// fewer than one in [`SCANS_SHARE`] of those that it ever asked for.
+const SCANS: usize = 3;
+const SCANS_SHARE: usize = 5;
 
 /// How far the time of a hit can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -176,14 +180,19 @@ pub fn judge(mails: &HashMap<MessageId, Mail>, hits: &[Evidence<'_>], labels: &L
         };
         (classify::judge(&facts, hit.told), delta)
     };
-    let first: Vec<(HitClass, Option<TimeDelta>)> = order
+    let first: Vec<First> = order
         .iter()
         .map(|index| {
             let (verdict, delta) = own(*index, crowds[*index]);
-            (verdict.class, delta)
+            First {
+                index: *index,
+                delta,
+                is_scan: verdict.class == HitClass::Scanner || verdict.reason == "fast",
+            }
         })
         .collect();
-    let gateways = gateways(mails, hits, &order, &first);
+    let gateways = gateways(mails, hits, &first);
+    let scanners = scanners(hits, &first);
     let mut last: HashMap<(MessageId, &[u8], HitClass), Instant> = HashMap::new();
     order
         .iter()
@@ -192,6 +201,7 @@ pub fn judge(mails: &HashMap<MessageId, Mail>, hits: &[Evidence<'_>], labels: &L
             let domain = mails[&hit.message].domain.as_str();
             let crowd = Crowd {
                 gateway: gateways.contains(domain),
+                scanned_before: scanners.contains(hit.address),
                 ..crowds[*index]
             };
             let verdict = own(*index, crowd).0;
@@ -339,33 +349,63 @@ impl<'a> Window<'a> {
     }
 }
 
-/// Returns the mail domains whose mails are scanned at their delivery.
+/// What a hit was taken for before it was known whose gateway or address it came from.
+struct First {
+    index: usize,
+    /// Time since the delivery, where it means something.
+    delta: Option<TimeDelta>,
+    /// No person asks so: a scanner, or too fast.
+    is_scan: bool,
+}
+
+/// Returns the mail domains whose mails are asked for at their delivery.
 fn gateways<'a>(
     mails: &'a HashMap<MessageId, Mail>,
     hits: &[Evidence<'_>],
-    order: &[usize],
-    verdicts: &[(HitClass, Option<TimeDelta>)],
+    first: &[First],
 ) -> HashSet<&'a str> {
-    // By domain: mails that were asked for early, and those of them that were scanned.
-    let mut domains: HashMap<&str, (HashSet<MessageId>, HashSet<MessageId>)> = HashMap::new();
-    for (index, (class, delta)) in order.iter().zip(verdicts) {
-        let hit = &hits[*index];
-        let domain = mails[&hit.message].domain.as_str();
-        if domain.is_empty() || delta.is_none_or(|delta| delta >= GATEWAY_WITHIN) {
-            continue;
-        }
-        let (asked, scanned) = domains.entry(domain).or_default();
-        asked.insert(hit.message);
-        if *class == HitClass::Scanner {
-            scanned.insert(hit.message);
+    let early = first
+        .iter()
+        .filter(|first| first.delta.is_some_and(|delta| delta < GATEWAY_WITHIN));
+    let asked = early.map(|first| {
+        let message = hits[first.index].message;
+        (mails[&message].domain.as_str(), message, first.is_scan)
+    });
+    mostly_scanned(
+        asked.filter(|(domain, ..)| !domain.is_empty()),
+        GATEWAY,
+        GATEWAY_SHARE,
+    )
+}
+
+/// Returns the addresses that ask for mails as no person does. A mail service's own are none of them: its proxies
+/// fetch for everybody.
+fn scanners<'a>(hits: &[Evidence<'a>], first: &[First]) -> HashSet<&'a [u8]> {
+    let asked = first.iter().map(|first| {
+        let hit = &hits[first.index];
+        (hit.address, hit.message, first.is_scan)
+    });
+    let with_address = asked.filter(|(address, ..)| !address.is_empty());
+    mostly_scanned(with_address, SCANS, SCANS_SHARE)
+}
+
+/// Returns the keys of which at least `least` mails were scanned, and one in `share` of those that were asked for.
+fn mostly_scanned<K: std::hash::Hash + Eq>(
+    asked: impl Iterator<Item = (K, MessageId, bool)>,
+    least: usize,
+    share: usize,
+) -> HashSet<K> {
+    let mut keys: HashMap<K, (HashSet<MessageId>, HashSet<MessageId>)> = HashMap::new();
+    for (key, message, is_scan) in asked {
+        let (asked, scanned) = keys.entry(key).or_default();
+        asked.insert(message);
+        if is_scan {
+            scanned.insert(message);
         }
     }
-    domains
-        .into_iter()
-        .filter(|(_, (asked, scanned))| {
-            scanned.len() >= GATEWAY && scanned.len() * GATEWAY_SHARE >= asked.len()
-        })
-        .map(|(domain, _)| domain)
+    keys.into_iter()
+        .filter(|(_, (asked, scanned))| scanned.len() >= least && scanned.len() * share >= asked.len())
+        .map(|(key, _)| key)
         .collect()
 }
 

@@ -237,6 +237,26 @@ fn what_is_early_at_a_gateways_domain_is_not_called_a_person() {
 }
 
 #[test]
+fn an_address_that_scanned_other_mails_is_not_called_a_person() {
+    let mut hits: Vec<Plain> = (0..3).map(|mail| plain(mail, 1, CHROME, 7)).collect();
+    hits.push(plain(9, 50_000, CHROME, 7));
+    hits.push(plain(10, 50_000, CHROME, 8));
+    let reasons = reasons(&hits);
+    assert_eq!(
+        reasons,
+        ["instant", "instant", "instant", "scanner_address", "browser"]
+    );
+    let mut office: Vec<Plain> = (0..3).map(|mail| plain(mail, 1, CHROME, 7)).collect();
+    office.extend((3..20).map(|mail| plain(mail, 3600 * mail, CHROME, 7)));
+    assert!(
+        self::reasons(&office)[3..]
+            .iter()
+            .all(|reason| *reason == "browser"),
+        "three who were very fast do not make an office of twenty a scanner"
+    );
+}
+
+#[test]
 fn the_time_since_delivery_holds_only_where_it_is_known() {
     let mail = |accepted: Option<Instant>, tried_out| Mail {
         accepted_at: accepted,

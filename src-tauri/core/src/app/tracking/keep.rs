@@ -120,7 +120,7 @@ fn apply(conn: &Conn, bytes: &[u8], entropy: &dyn Entropy) -> store::Result<()> 
                     network,
                     digest,
                     // A word that this version does not know is no evidence.
-                    label: label.parse().ok(),
+                    label: Network::parse(&label),
                 },
                 None => Source::Unknown,
             };

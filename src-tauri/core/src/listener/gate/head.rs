@@ -288,7 +288,7 @@ fn forwarded(fields: &[httparse::Header<'_>]) -> Vec<(&'static str, String)> {
 }
 
 /// tiny_http hangs up on a byte that is not ASCII, and a lost connection is a lost open.
-fn printable(value: &[u8]) -> String {
+pub fn printable(value: &[u8]) -> String {
     String::from_utf8_lossy(value)
         .chars()
         .take(MAX_HEADER)
