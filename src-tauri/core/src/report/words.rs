@@ -78,6 +78,14 @@ const WHY: &[(&str, &str)] = &[
         "Taken for a crawler: it names its operator, as crawlers do.",
     ),
     (
+        "names_itself",
+        "Taken for a crawler: it names itself behind the words of a browser.",
+    ),
+    (
+        "speaks_of_work",
+        "Taken for a crawler: its name says that it checks, fetches or watches.",
+    ),
+    (
         "named_library",
         "Taken for a program: it names a programming library.",
     ),
@@ -110,11 +118,16 @@ const WHY: &[(&str, &str)] = &[
         "Cannot be told: other mails to the same domain were scanned at delivery, and this came as fast.",
     ),
     (
+        "scanner_address",
+        "Cannot be told: its address asked for other mails as scanners do.",
+    ),
+    (
         "private_relay",
         "Taken for a person: a browser that reaches us through Apple's Private Relay.",
     ),
     ("mail_client", "Taken for a person: a mail program fetched it."),
     ("browser", "Taken for a person: a browser fetched it."),
+    ("phone_app", "Taken for a person: an app on a phone fetched it."),
     (
         "apple_app",
         "Taken for a person: an app on a Mac or an iPhone fetched it.",
@@ -271,6 +284,9 @@ pub fn percent(fraction: f64) -> String {
     let percent = fraction * 100.0;
     if percent > 0.0 && percent < 10.0 {
         format!("{percent:.1} %")
+    } else if percent > 99.5 && percent < 100.0 {
+        // What is not all is not said to be all.
+        format!("{:.1} %", percent.min(99.9))
     } else {
         format!("{percent:.0} %")
     }
@@ -296,7 +312,7 @@ mod tests {
     }
 
     /// What the judge may note: the rules on one request, those on several, and the user's own word.
-    const REASONS: [&str; 29] = [
+    const REASONS: [&str; 33] = [
         "head",
         "before_accept",
         "apple_mpp",
@@ -326,6 +342,10 @@ mod tests {
         "labelled_hit",
         "labelled_domain",
         "labelled_network",
+        "names_itself",
+        "speaks_of_work",
+        "scanner_address",
+        "phone_app",
     ];
 
     #[test]
@@ -351,24 +371,33 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_of_the_classifier_is_known() {
-        let source = include_str!("../tracking/classify.rs");
-        let words: Vec<&str> = source
-            .split('"')
-            .skip(1)
-            .step_by(2)
-            .filter(|text| text.contains('_') && text.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
-            .collect();
-        assert!(
-            words.contains(&"apple_mpp"),
-            "the classifier names its reasons in its text"
-        );
-        for reason in words {
-            assert!(
-                WHY.iter().any(|(known, _)| *known == reason),
-                "{reason} has no sentence"
-            );
+    fn every_reason_of_the_judge_is_known() {
+        let mut found = 0;
+        for source in [
+            include_str!("../tracking/classify.rs"),
+            include_str!("../tracking/judge.rs"),
+        ] {
+            let texts = source.split('"').collect::<Vec<_>>();
+            for pair in texts.windows(2).step_by(2) {
+                let (code, text) = (pair[0].trim_end(), pair[1]);
+                // A reason stands behind its class, or first in what is told of a prefetcher.
+                let behind_class = code.ends_with(',')
+                    && code.rsplit([' ', '(']).next().is_some_and(|word| {
+                        word.starts_with("HitClass::")
+                            || word.ends_with("told.class,")
+                            || word.ends_with("),")
+                    });
+                let is_word = !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                if is_word && (behind_class || text.contains('_')) {
+                    found += 1;
+                    assert!(
+                        WHY.iter().any(|(known, _)| *known == text),
+                        "{text} has no sentence"
+                    );
+                }
+            }
         }
+        assert!(found > 25, "the judge names its reasons in its text: {found}");
     }
 
     #[test]
