@@ -141,12 +141,15 @@ pub struct Slack {
     pub below: f64,
     /// Added to the upper bound: 0 trusts them to look no more often than the cohort.
     pub above: f64,
+    /// For each of them that was seen, so many whose mail Apple has not fetched: they stand in the cohort, silent.
+    pub unfetched: f64,
 }
 
 /// The slack of every interval that is shown.
 pub const SLACK: Slack = Slack {
     below: 0.5,
     above: 1.0,
+    unfetched: 1.0 / 3.0,
 };
 
 impl Cohort {
@@ -180,22 +183,28 @@ impl Cohort {
     /// Returns the interval `[low, high]` of the estimate, in `[0, 1]`; `None` exactly where there is no estimate.
     ///
     /// The cohort's share of the readers has Wilson's 95 % bounds: the lower one of those who were seen to look,
-    /// the upper one as if every unknown load in it were a person's. The others' share has the same bounds widened
-    /// by [`SLACK`], because they are only assumed to behave alike. Neither end lies outside what was counted
-    /// (`confirmed_rate` and `upper_rate`), but for holding the estimate itself. Where the cohort is everybody and
-    /// nothing in it is unknown, nothing is assumed, and it is Wilson's interval as it stands.
+    /// the upper one as if every load in it that cannot be told, or was not recorded at a reader's request, were a
+    /// person's. The others' share has the same bounds widened by [`SLACK`], because they are only assumed to behave
+    /// alike, and their upper one leaves those out of the cohort who may belong to them: from them nothing is seen
+    /// until Apple fetches. Neither end lies outside what was counted (`confirmed_rate` and `upper_rate`), but for
+    /// holding the estimate itself. Where the cohort is everybody and everything in it can be told, nothing is
+    /// assumed, and it is Wilson's interval as it stands.
     pub fn interval(self, parts: &RateParts) -> Option<[f64; 2]> {
         let estimate = self.estimate(parts.tracked)?;
         let (confirmed, upper) = (parts.confirmed_rate?, parts.upper_rate?);
+        let silent = self.readers.saturating_sub(self.opened + self.unknown);
+        let possible = self.opened + self.unknown + parts.not_recorded_at_request.min(silent);
         let [least, _] = wilson(self.opened, self.readers)?;
-        let [_, most] = wilson(self.opened + self.unknown, self.readers)?;
-        if self.readers == parts.tracked && self.unknown == 0 {
+        let [_, most] = wilson(possible, self.readers)?;
+        if self.readers == parts.tracked && possible == self.opened {
             return Some([least, most]);
         }
+        let others = parts.tracked.saturating_sub(self.readers);
+        let strays = (f64::from(others) * SLACK.unfetched) as u32;
+        let [_, most_of_others] = wilson(possible, self.readers.saturating_sub(strays).max(possible))?;
         let own = share(self.readers, parts.tracked)?;
-        let others = 1.0 - own;
-        let low = own * least + others * least * (1.0 - SLACK.below);
-        let high = own * most + others * (most * (1.0 + SLACK.above)).min(1.0);
+        let low = own * least + (1.0 - own) * least * (1.0 - SLACK.below);
+        let high = own * most + (1.0 - own) * (most_of_others * (1.0 + SLACK.above)).min(1.0);
         Some([
             low.clamp(confirmed, upper).min(estimate),
             high.clamp(confirmed, upper).max(estimate),

@@ -79,11 +79,11 @@ const WHY: &[(&str, &str)] = &[
     ),
     (
         "names_itself",
-        "Taken for a crawler: it names itself behind the words of a browser.",
+        "Taken for a crawler: a browser's user agent with the crawler's own name behind it.",
     ),
     (
         "speaks_of_work",
-        "Taken for a crawler: its name says that it checks, fetches or watches.",
+        "Taken for a crawler: its name says what a machine does, and nothing in it can draw a page.",
     ),
     (
         "named_library",
@@ -119,7 +119,7 @@ const WHY: &[(&str, &str)] = &[
     ),
     (
         "scanner_address",
-        "Cannot be told: its address asked for other mails as scanners do.",
+        "Cannot be told: the same address asked for other mails faster than people do.",
     ),
     (
         "private_relay",
@@ -326,6 +326,8 @@ mod tests {
         "impossible_ua",
         "named_bot",
         "names_its_owner",
+        "names_itself",
+        "speaks_of_work",
         "named_library",
         "no_ua",
         "burst",
@@ -334,18 +336,16 @@ mod tests {
         "instant",
         "fast",
         "gateway_domain",
+        "scanner_address",
         "private_relay",
         "mail_client",
         "browser",
         "apple_app",
+        "phone_app",
         "unrecognised",
         "labelled_hit",
         "labelled_domain",
         "labelled_network",
-        "names_itself",
-        "speaks_of_work",
-        "scanner_address",
-        "phone_app",
     ];
 
     #[test]
