@@ -5,6 +5,7 @@
 //! - `bad_input`: what is wrong gets a clear sentence, and nothing is lost.
 //! - `bad_places`: the same for ports, folders, disks and databases that cannot be used.
 //! - `bindings`: the TypeScript that the window compiles against is made from the command table.
+//! - `consent`: a reader is asked, agrees, is measured and refuses again, by the real process.
 //! - `data_request`: a reader's copy and erasure, by the real process, killed after each answer.
 //! - `demo`: every number of the demo follows from its mails and its log of requests.
 //! - `docs`: the tests that the documents name exist.
@@ -27,6 +28,7 @@ mod attacks;
 mod bad_input;
 mod bad_places;
 mod bindings;
+mod consent;
 mod data_request;
 mod demo;
 mod docs;

@@ -197,7 +197,7 @@ pub enum Contacts {
         #[arg(long, default_value_t = 0)]
         offset: u32,
     },
-    /// Show one with all that is held about it.
+    /// Show one with its mails, and every word on tracking with its source and wording.
     Show {
         /// An address or an id.
         who: String,
@@ -212,6 +212,14 @@ pub enum Contacts {
         /// Addresses or ids.
         #[arg(required = true)]
         who: Vec<String>,
+        /// Yes, for good.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Erase what was recorded when a person opened mails. The person stays.
+    EraseOpens {
+        /// An address or an id.
+        who: String,
         /// Yes, for good.
         #[arg(long)]
         yes: bool,

@@ -216,6 +216,13 @@ impl Session {
                     .collect::<Result<Vec<_>>>()?;
                 self.access.call("contact_erase", json!({ "ids": ids }))?
             }
+            Contacts::EraseOpens { who, yes } => {
+                if !yes {
+                    bail!("erasing cannot be undone; say --yes");
+                }
+                let id = self.contact_id(&who)?;
+                self.access.call("contact_erase_opens", json!({ "id": id }))?
+            }
             Contacts::Suppress { email, reason, lift } => self.access.call(
                 "contact_suppress",
                 json!({ "email": email, "suppress": !lift, "reason": reason }),

@@ -8,6 +8,7 @@ import Minus from "@lucide/svelte/icons/minus";
 import PanelBottom from "@lucide/svelte/icons/panel-bottom";
 import Pilcrow from "@lucide/svelte/icons/pilcrow";
 import RectangleHorizontal from "@lucide/svelte/icons/rectangle-horizontal";
+import ShieldQuestion from "@lucide/svelte/icons/shield-question-mark";
 import type { BlockType } from "./blocks";
 
 export const BLOCK_ICONS = {
@@ -17,7 +18,8 @@ export const BLOCK_ICONS = {
   image: ImageIcon,
   button: RectangleHorizontal,
   divider: Minus,
+  consent: ShieldQuestion,
   footer: PanelBottom,
 } satisfies Record<BlockType, Component<LucideProps>>;
 
-export const BLOCK_TYPES = ["heading", "text", "list", "image", "button", "divider", "footer"] as const satisfies readonly BlockType[];
+export const BLOCK_TYPES = ["heading", "text", "list", "image", "button", "divider", "consent", "footer"] as const satisfies readonly BlockType[];

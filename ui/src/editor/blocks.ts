@@ -23,8 +23,15 @@ export const BLOCK_WORDS = {
   image: "Image",
   button: "Button",
   divider: "Divider",
+  consent: "Consent question",
   footer: "Footer",
 } satisfies Record<BlockType, string>;
+
+/** Words to agree to that say what is recorded, for what, and that it can be ended. */
+export const CONSENT_WORDING =
+  "You may record when I open the mails that you send me, with which kind of program and from which part of the internet, to learn whether they are read, and for nothing else. I can end this at any time with the link in every mail, and still get the mails.";
+
+export const CONSENT_LABEL = "Say yes or no";
 
 export function newBlock(type: BlockType): Block {
   switch (type) {
@@ -40,6 +47,8 @@ export function newBlock(type: BlockType): Block {
       return { type, label: "", link: "" };
     case "divider":
       return { type };
+    case "consent":
+      return { type, wording: CONSENT_WORDING, label: CONSENT_LABEL, only: false };
     case "footer":
       return { type, paragraphs: [] };
   }
@@ -55,6 +64,39 @@ export function firstDocument(): Document {
       { type: "footer", paragraphs: [] },
     ],
   };
+}
+
+/** A whole short mail that asks whether opens may be counted, and goes only to people who can be asked. */
+export function askingDocument(): Document {
+  return {
+    version: DOCUMENT_VERSION,
+    blocks: [
+      { type: "heading", level: 1, spans: [plain("May we count whether our mails are opened?")] },
+      {
+        type: "text",
+        paragraphs: [
+          [plain('Hello {{ first_name | fallback("there") }},')],
+          [plain("we would like to know whether our mails are read, so that we write what is useful to you and stop what is not.")],
+          [plain("You decide. You get our mails either way, this one counts nothing, and without an answer nothing changes. This is what you would agree to:")],
+        ],
+      },
+      { type: "consent", wording: CONSENT_WORDING, label: CONSENT_LABEL, only: true },
+      { type: "text", paragraphs: [[plain("Thank you for your time.")]] },
+      { type: "footer", paragraphs: [] },
+    ],
+  };
+}
+
+/** What keeps words from being agreed to; the core refuses the same. */
+export function wordingError(wording: string): string | undefined {
+  if (wording.trim() === "") return "Write what people would agree to.";
+  if (["{{", "{%", "{#"].some((tag) => wording.includes(tag))) return "These words are the same for everyone. Take out the merge field.";
+  return [...wording].length > 10_000 ? "These words are longer than anybody reads. Shorten them." : undefined;
+}
+
+/** Types of which a mail has one at most. */
+export function isSingle(type: BlockType): boolean {
+  return type === "footer" || type === "consent";
 }
 
 /** The paragraphs that an inline editor shows of a block; null for blocks without text. */
@@ -99,6 +141,8 @@ export function isEmpty(block: Block): boolean {
       return block.src === "" && block.alt === "";
     case "button":
       return block.label === "" && block.link === "";
+    case "consent":
+      return block.wording.trim() === "" || block.wording === CONSENT_WORDING;
     default:
       return true;
   }
@@ -108,7 +152,13 @@ export function isEmpty(block: Block): boolean {
 export function blockLabel(block: Block): string {
   const words = BLOCK_WORDS[block.type];
   const said =
-    block.type === "image" ? block.alt : block.type === "button" ? block.label : textOf(paragraphsOf(block)?.[0] ?? []);
+    block.type === "image"
+      ? block.alt
+      : block.type === "button"
+        ? block.label
+        : block.type === "consent"
+          ? block.wording
+          : textOf(paragraphsOf(block)?.[0] ?? []);
   const short = said.length > 40 ? `${said.slice(0, 39)}…` : said;
   return short.trim() === "" ? words : `${words} “${short.trim()}”`;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Document } from "$lib/bindings/api";
-import { newBlock, withParagraphs } from "./blocks";
+import type { Block, Document } from "$lib/bindings/api";
+import { CONSENT_LABEL, CONSENT_WORDING, askingDocument, blockLabel, isEmpty, isSingle, newBlock, withParagraphs, wordingError } from "./blocks";
 import { DocumentEditor } from "./editor.svelte";
 import { plain } from "./spans";
 
@@ -105,5 +105,31 @@ describe("the document editor", () => {
 
   it("writes an untouched footer as none, not as an empty line", () => {
     expect(withParagraphs(newBlock("footer"), [[]])).toEqual({ type: "footer", paragraphs: [] });
+  });
+});
+
+describe("the question of consent", () => {
+  it("says what is recorded, for what, and that it can be ended", () => {
+    const block = newBlock("consent");
+    expect(block).toEqual({ type: "consent", wording: CONSENT_WORDING, label: CONSENT_LABEL, only: false });
+    expect(wordingError(CONSENT_WORDING)).toBeUndefined();
+    expect(CONSENT_WORDING).toMatch(/record when I open.*to learn whether.*end this at any time/);
+    expect(isEmpty(block), "nothing is lost with words that were never changed").toBe(true);
+    expect(isEmpty({ ...newBlock("consent"), wording: "You may." } as Block)).toBe(false);
+  });
+
+  it("has words that are the same for everyone", () => {
+    for (const wording of ["", " \n", "You may, {{ first_name }}", "{% if x %}yes{% endif %}", "{# #} yes", "x".repeat(10_001)]) {
+      expect(wordingError(wording), wording.slice(0, 30)).toBeDefined();
+    }
+  });
+
+  it("is what its template is about, and there once", () => {
+    const { blocks } = askingDocument();
+    expect(blocks.map(({ type }) => type)).toEqual(["heading", "text", "consent", "text", "footer"]);
+    expect(blocks[2]).toMatchObject({ only: true });
+    expect(isSingle("consent") && isSingle("footer") && !isSingle("text")).toBe(true);
+    expect(blockLabel(blocks[2] as Block)).toMatch(/^Consent question “You may record/);
+    expect(withParagraphs(blocks[2] as Block, [[]]), "it has no paragraphs").toEqual(blocks[2]);
   });
 });

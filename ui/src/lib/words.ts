@@ -61,6 +61,7 @@ const SKIP_WORDS: Record<string, string> = {
   suppressed: "mail to the address is stopped",
   erased: "was erased",
   render_failed: "the mail could not be made for them",
+  not_to_be_asked: "was asked in the last six months, or has answered",
 };
 
 /** Why somebody of the audience got no mail. */
@@ -87,7 +88,8 @@ export const NOT_TRACKED_WORDS = {
   shared_pixel: "got the shared pixel",
   no_address: "sent without a public address",
   frequency_cap: "had enough tracked mails this month",
-  erased: "were erased",
+  asks_consent: "are being asked",
+  erased: "were erased, or what was recorded of them",
 } satisfies Record<NotTrackedReason, string>;
 
 export type CampaignPhase = CampaignState | "starting";
@@ -190,7 +192,8 @@ function untrackedReason(rate: RateParts): string | undefined {
     shared_pixel: "The mails carried a shared pixel, which counts loads but tells nobody apart.",
     no_address: "The mails were sent without a public address, so they carried no pixel.",
     frequency_cap: "Everyone had enough tracked mails this month, so the mails carried no pixel.",
-    erased: "The recipients were erased.",
+    asks_consent: "The mails ask whether opens may be counted, and count nothing themselves.",
+    erased: "The recipients were erased, or what was recorded of them.",
   } satisfies Record<NotTrackedReason, string>;
   return words[largest as NotTrackedReason];
 }

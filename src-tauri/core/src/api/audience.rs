@@ -82,6 +82,10 @@ data! {
         pub list_ids: Vec<ListId>,
         /// Every word on tracking, newest first.
         pub consent_history: Vec<ConsentEvent>,
+        /// When a mail that asks for consent to tracking was taken by the server last.
+        pub asked_at: Option<Instant>,
+        /// Only a practice mail has asked them, which reached nobody.
+        pub asked_in_practice: bool,
         /// The mails of launched campaigns, newest first, at most 200.
         pub messages: Vec<ContactMessage>,
     }
@@ -92,7 +96,7 @@ data! {
         pub state: ConsentState,
         /// When.
         pub at: Instant,
-        /// By which way: "import members.csv", "preference page", "by hand".
+        /// By which way: "import members.csv", "preference page", "consent page", "browser signal", "by hand".
         pub source: String,
         /// The words that the person agreed to; may be empty for a refusal.
         pub wording: String,
@@ -180,6 +184,15 @@ data! {
         pub erased: u32,
         /// Backups made before may hold them until then.
         pub backups_until: Option<Instant>,
+    }
+
+    /// Erases what was recorded when a person opened mails: hits, looks, first opens, and the numbers made of them.
+    ///
+    /// These mails are in no part of a rate from then on. The person stays, with their consent. Announces `opens`,
+    /// `contacts`, `campaigns`, `activity`.
+    pub struct ContactEraseOpens {
+        /// Whose.
+        pub id: ContactId,
     }
 
     /// Asks for everything held about one person, as a JSON document.

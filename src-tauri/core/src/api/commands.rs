@@ -91,6 +91,7 @@ commands! {
     contact_consent_set(ContactConsentSet) -> Done = app::contact::consent_set;
     contact_suppress(ContactSuppress) -> Done = app::contact::suppress;
     contact_erase(ContactErase) -> ContactEraseResponse = app::contact::erase;
+    contact_erase_opens(ContactEraseOpens) -> Done = app::contact::erase_opens;
     contact_export(ContactExport) -> ContactExportResponse = app::contact::export;
     list_list(ListList) -> ListListResponse = app::contact::lists, provides [Lists, Contacts];
     list_save(ListSave) -> ListSaved = app::contact::list_save;

@@ -41,6 +41,8 @@ data! {
         pub theme: Theme,
         /// The cap on tracked mails to one person in 30 days; beyond it mails go out without a pixel.
         pub tracked_per_30_days: u32,
+        /// A reader's browser that sends DNT or GPC with an open refuses tracking for its reader, from then on.
+        pub signal_is_refusal: bool,
     }
 
     /// Changes settings; what is missing stays. Announces `settings`.
@@ -63,6 +65,9 @@ data! {
         /// See [`Settings::tracked_per_30_days`].
         #[serde(default)] #[ts(optional)]
         pub tracked_per_30_days: Option<u32>,
+        /// See [`Settings::signal_is_refusal`].
+        #[serde(default)] #[ts(optional)]
+        pub signal_is_refusal: Option<bool>,
     }
 
     /// Fills the workspace with marked sample data, as a job. Announces everything.

@@ -14,19 +14,20 @@ use crate::api::{
 use crate::clock::Instant;
 use crate::delivery::letter::{Addressee, Letterhead};
 use crate::delivery::transport::OutgoingMail;
-use crate::domain::contact::{AddressError, EmailAddress};
+use crate::domain::consent::may_be_asked;
+use crate::domain::contact::{AddressError, EmailAddress, isolate};
 use crate::domain::message::TrackingMode;
 use crate::ids::ContactId;
 use crate::render::document::{Block, Document, DocumentError};
 use crate::render::markdown;
 use crate::render::template::{Person, RenderError};
-use crate::store::{Conn, contact, test_token};
+use crate::store::{Conn, consent_event, contact, test_token};
 use crate::tracking::token::Token;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Findings about a draft that belong beside its preview; the others wait for the launch page.
-const SHOWN: [&str; 2] = ["no_subject", "no_postal_address"];
+const SHOWN: [&str; 3] = ["no_subject", "no_postal_address", "question_without_address"];
 
 /// Where a preview's mail would go without a contact, and from without an account. Reserved by RFC 2606.
 const NOBODY: &str = "reader@example.org";
@@ -51,6 +52,8 @@ struct Reader {
     fields: BTreeMap<String, String>,
     previous: Option<ContactId>,
     next: Option<ContactId>,
+    /// Can be asked for consent.
+    can_be_asked: bool,
 }
 
 impl Reader {
@@ -74,6 +77,8 @@ impl Reader {
             tracking: TrackingMode::None,
             pixel_token: None,
             preference_token,
+            // A mail that only asks would show nothing without its question; a finding says who does not get it.
+            asks: true,
         }
     }
 }
@@ -88,11 +93,18 @@ fn reader(conn: &Conn, facts: &Facts, asked: Option<ContactId>) -> Result<Reader
     let Some(id) = id else {
         return Ok(Reader {
             email: NOBODY.to_owned(),
+            can_be_asked: true,
             ..Reader::default()
         });
     };
     let row = contact::row(conn, id)?.ok_or_else(|| Error::not_found("contact", id))?;
     let (previous, next) = contact::neighbours(conn, audience, id)?;
+    let asked = consent_event::asked(conn, id)?;
+    let asked = if facts.is_practice() {
+        asked.last()
+    } else {
+        asked.at
+    };
     Ok(Reader {
         id: Some(id),
         email: row.email,
@@ -101,6 +113,7 @@ fn reader(conn: &Conn, facts: &Facts, asked: Option<ContactId>) -> Result<Reader
         fields: contact::fields(conn, id)?,
         previous,
         next,
+        can_be_asked: may_be_asked(row.consent, asked, facts.now),
     })
 }
 
@@ -127,6 +140,9 @@ pub fn preview(engine: &Arc<Engine>, request: CampaignPreview) -> Result<Preview
         Ok(letterhead) => fill(&mut preview, &letterhead, &reader, facts.now)?,
     }
     preview.findings.extend(without_alt(&facts.campaign.document));
+    preview
+        .findings
+        .extend(not_asked(&facts.campaign.document, &reader));
     preview.findings.sort_by_key(|found| found.level);
     Ok(preview)
 }
@@ -262,6 +278,29 @@ fn without_alt(document: &Document) -> Vec<Finding> {
         .collect()
 }
 
+/// A reader who will not see the question that the preview shows.
+fn not_asked(document: &Document, reader: &Reader) -> Option<Finding> {
+    let question = document.question().filter(|_| !reader.can_be_asked)?;
+    let block = document
+        .blocks
+        .iter()
+        .position(|block| matches!(block, Block::Consent { .. }));
+    let name = isolate(&reader.label()).into_owned();
+    let outcome = if question.only {
+        "does not get this mail"
+    } else {
+        "gets this mail without the question"
+    };
+    Some(Finding {
+        block: block.map(count),
+        ..preflight::finding(
+            FindingLevel::Note,
+            "not_to_be_asked",
+            format!("{name} has answered, or was asked in the last six months, and {outcome}."),
+        )
+    })
+}
+
 /// Sends one mail of a campaign to any address: no pixel, links that do nothing.
 pub fn test_mail(engine: &Arc<Engine>, request: CampaignTestMail) -> Result<TestMailResponse> {
     let to: EmailAddress = request
@@ -291,7 +330,9 @@ pub fn test_mail(engine: &Arc<Engine>, request: CampaignTestMail) -> Result<Test
         .map_err(|error| Error::invalid(sentence(&error.to_string())))?;
     // Before the mail leaves: its links must be known as a test's from the first click on.
     let now = facts.now;
-    engine.write(&[], move |conn| Ok(test_token::add(conn, now, &token)?))?;
+    engine.write(&[], move |conn| {
+        Ok(test_token::add(conn, now, &token, request.id)?)
+    })?;
     let mut transport = transports::transport_for(engine, account.id)?;
     let result = transport.deliver(&OutgoingMail {
         from: letterhead.from_address(),

@@ -3,14 +3,16 @@
 use super::engine::Engine;
 use super::error::sentence;
 use crate::api::{
-    ActivityKind, Code, ContactConsentSet, ContactDetails, ContactErase, ContactEraseResponse, ContactExport,
-    ContactExportResponse, ContactGet, ContactList, ContactListResponse, ContactSave, ContactSaved,
-    ContactSuppress, Done, Error, ListList, ListListResponse, ListRemove, ListSave, ListSaved, Result, Tag,
+    ActivityKind, Code, ContactConsentSet, ContactDetails, ContactErase, ContactEraseOpens,
+    ContactEraseResponse, ContactExport, ContactExportResponse, ContactGet, ContactList, ContactListResponse,
+    ContactSave, ContactSaved, ContactSuppress, Done, Error, ListList, ListListResponse, ListRemove,
+    ListSave, ListSaved, Result, Tag,
 };
 use crate::audience::address::address_hash;
 use crate::clock::Instant;
 use crate::domain::consent::{ConsentState, ConsentWord};
-use crate::domain::contact::{EmailAddress, Person, SuppressionKind};
+use crate::domain::contact::{EmailAddress, Person, SuppressionKind, isolate};
+use crate::domain::message::NotTrackedReason;
 use crate::ids::{ContactId, ListId};
 use crate::store::activity::{self, NewActivity};
 use crate::store::contact::{self, Adding};
@@ -103,6 +105,36 @@ pub fn consent_set(engine: &Arc<Engine>, request: ContactConsentSet) -> Result<D
         }
         Ok(Done {})
     })
+}
+
+/// Erases what was recorded when a person opened mails; the person stays.
+pub fn erase_opens(engine: &Arc<Engine>, request: ContactEraseOpens) -> Result<Done> {
+    let (id, at) = (request.id, engine.clock.now());
+    let tags = [Tag::Contacts, Tag::Opens, Tag::Campaigns, Tag::Activity];
+    let erased = engine.write(&tags, move |conn| {
+        let row = contact::row(conn, id)?.ok_or_else(|| missing(id))?;
+        let reason = match row.consent {
+            ConsentState::Refused => NotTrackedReason::Refused,
+            ConsentState::Granted | ConsentState::Unknown => NotTrackedReason::Erased,
+        };
+        let erased = erasure::erase_opens(conn, id, reason)?;
+        if erased {
+            let line = NewActivity {
+                contact: Some(id),
+                ..NewActivity::new(
+                    ActivityKind::Contacts,
+                    format!("What was recorded of {} was erased", isolate(&called(&row))),
+                )
+            };
+            activity::add(conn, at, &line)?;
+        }
+        Ok(erased)
+    })?;
+    // The log still holds the rows as they were.
+    if erased && let Err(error) = engine.db.checkpoint() {
+        tracing::warn!(%error, "the log could not be emptied after what was recorded of a person was erased");
+    }
+    Ok(Done {})
 }
 
 /// Returns what to call a contact: their name, or their address.

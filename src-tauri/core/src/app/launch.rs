@@ -12,7 +12,7 @@ use crate::api::{
     JobStarted, Preflight, Result, Tag,
 };
 use crate::clock::Instant;
-use crate::delivery::plan::{self, Rules};
+use crate::delivery::plan::{self, Asking, Rules};
 use crate::domain::campaign::CampaignState;
 use crate::domain::window::{Window, WindowSpec};
 use crate::engine::jobs::Progress;
@@ -135,15 +135,19 @@ fn fill(engine: &Arc<Engine>, facts: &Facts, progress: &Progress, total: u64) ->
     let since = facts.now - TimeDelta::days(CAP_DAYS);
     let rules = engine
         .read(|conn| sending::rules(conn, &engine.zone, facts.campaign.head.tracking, facts.route.kind))?;
-    let rules = Arc::new(rules);
+    let rules = Arc::new(Rules {
+        asking: Asking::of(&facts.campaign.document),
+        ..rules
+    });
+    let now = facts.now;
     let audience = Arc::new(facts.campaign.audience.clone());
     let (mut after, mut done) = (ContactId(0), 0);
     loop {
         let (rules, audience, entropy) = (rules.clone(), audience.clone(), engine.entropy.clone());
         let planned = engine.db.write(Priority::Bulk, move |conn| -> Result<_> {
-            let people = message::candidates(conn, &audience, after, since, sending::CHUNK)?;
+            let people = message::candidates(conn, &audience, after, since, sending::CHUNK, id)?;
             for candidate in &people {
-                plan_one(conn, id, candidate, &rules, &*entropy)?;
+                plan_one(conn, id, candidate, &rules, now, &*entropy)?;
             }
             Ok(people.last().map(|last| (last.contact, people.len())))
         })?;
@@ -161,11 +165,12 @@ fn plan_one(
     id: CampaignId,
     candidate: &message::Candidate,
     rules: &Rules,
+    now: Instant,
     entropy: &dyn crate::ids::Entropy,
 ) -> Result<()> {
-    let mut row = plan::plan(candidate, None, rules, entropy);
+    let mut row = plan::plan(candidate, None, rules, now, entropy);
     if let Some(reason) = message::suppressed(conn, &row.address_hash)? {
-        row = plan::plan(candidate, Some(reason), rules, entropy);
+        row = plan::plan(candidate, Some(reason), rules, now, entropy);
     }
     message::insert(conn, id, &row)?;
     Ok(())

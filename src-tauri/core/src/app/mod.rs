@@ -4,6 +4,8 @@
 
 pub mod account;
 pub mod activity;
+#[cfg(test)]
+mod asking_tests;
 mod bell;
 pub mod campaign;
 pub mod compose;

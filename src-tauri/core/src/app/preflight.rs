@@ -10,6 +10,7 @@ use crate::api::{AccountKind, Error, Finding, FindingLevel, Preflight, Result, R
 use crate::clock::Instant;
 use crate::delivery::letter::{self, Addressee, LetterError, Letterhead, Parts};
 use crate::delivery::pace::Pace;
+use crate::delivery::plan::Asking;
 use crate::domain::campaign::{CampaignTracking, Imprint};
 use crate::domain::contact::EmailAddress;
 use crate::domain::window::Window;
@@ -304,7 +305,21 @@ impl Facts {
     }
 
     fn about_address(&self, found: &mut Vec<Finding>) {
-        use FindingLevel::Warning;
+        use FindingLevel::{Error, Warning};
+        match Asking::of(&self.campaign.document) {
+            _ if self.route.kind != RouteKind::None => {}
+            Asking::Nobody => {}
+            Asking::WhoCanBe => found.push(finding(
+                Warning,
+                "question_without_address",
+                "The question will be left out: mails carry no address that readers can reach, so nobody could answer.",
+            )),
+            Asking::OnlyWhoCanBe => found.push(finding(
+                Error,
+                "question_without_address",
+                "Nobody could answer the question: mails carry no address that readers can reach. Set one in Settings.",
+            )),
+        }
         match self.route.kind {
             RouteKind::None if self.campaign.head.tracking != CampaignTracking::Off => found.push(finding(
                 Warning,
@@ -361,6 +376,7 @@ const FRESH: &[&str] = &[
     "no_postal_address",
     "no_unsubscribe_way",
     "no_address",
+    "question_without_address",
     "local_address_real_account",
     "provider_keeps_copy",
     "listener_not_running",
@@ -392,7 +408,13 @@ pub(crate) fn answer(facts: &Facts, prepared: Option<Prepared>) -> Preflight {
         findings.push(finding(
             FindingLevel::Error,
             "no_recipients",
-            "Nobody would get this mail: everyone in the audience has unsubscribed or is suppressed.",
+            match Asking::of(&facts.campaign.document) {
+                Asking::OnlyWhoCanBe => {
+                    "Nobody would get this mail: everyone in the audience has answered, was asked in the last six \
+                     months, or gets no mail."
+                }
+                _ => "Nobody would get this mail: everyone in the audience has unsubscribed or is suppressed.",
+            },
         ));
     }
     if !is_prepared && let Err(errors) = facts.letterhead() {
@@ -494,6 +516,7 @@ impl Auditor {
             tracking: letter.tracking,
             pixel_token: letter.pixel_token,
             preference_token: letter.preference_token,
+            asks: letter.asks,
         };
         match letterhead.finish(&to, date) {
             Err(error) => self.unmade(&person.email, error),

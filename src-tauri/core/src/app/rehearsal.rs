@@ -209,6 +209,7 @@ impl<'a> Rehearsal<'a> {
                 zone: None,
                 theme: None,
                 tracked_per_30_days: None,
+                signal_is_refusal: None,
             },
         )?;
         account::save(

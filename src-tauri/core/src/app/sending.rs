@@ -14,7 +14,7 @@ use crate::delivery::dispatcher::{
     Agenda, Claim, Claimed, Dispatcher, Done, Ended, LedgerError, Office, Why, Work,
 };
 use crate::delivery::letter::{self, Addressee, Letterhead, Parts};
-use crate::delivery::plan::{self, Recheck, Rules};
+use crate::delivery::plan::{self, Asking, Recheck, Rules};
 use crate::delivery::retry::{self, Verdict};
 use crate::delivery::transport::{DeliveryError, ErrorKind, Transport};
 use crate::domain::campaign::{CampaignState, CampaignTracking};
@@ -180,6 +180,8 @@ pub(crate) fn rules(conn: &Conn, zone: &str, tracking: CampaignTracking, kind: R
         cap: settings.tracked_per_30_days,
         route: kind,
         key: setting::workspace_key(conn)?,
+        // Asked while the ledger is planned; afterwards its rows say it.
+        asking: Asking::Nobody,
     })
 }
 
@@ -270,12 +272,14 @@ impl Desk {
             tracking: taken.hand_over.tracking,
             pixel_token: taken.letter.pixel_token,
             preference_token: taken.letter.preference_token,
+            asks: taken.hand_over.asks,
         };
         let finished = letterhead
             .finish(&to, taken.at)
             .map_err(|error| error.to_string())?;
         let audited = taken.letter.audited_revision == person.revision
-            && taken.letter.tracking == taken.hand_over.tracking;
+            && taken.letter.tracking == taken.hand_over.tracking
+            && taken.letter.asks == taken.hand_over.asks;
         if !audited
             && let Some(problem) = letterhead
                 .audit(&to, &finished.bytes)
@@ -464,7 +468,7 @@ fn take(conn: &Conn, account: AccountId, zone: &str, now: Instant) -> Result<Opt
         };
         let rules = rules(conn, zone, head.tracking, kind)?;
         while let Some(letter) = message::next_due(conn, head.id, first, now)? {
-            match check(conn, &letter, &rules)? {
+            match check(conn, &letter, &rules, now)? {
                 Checked::Send(hand_over) => {
                     message::hand_over(conn, letter.id, now, &hand_over)?;
                     let at = now;
@@ -493,12 +497,19 @@ enum Checked {
     Not(Outcome),
 }
 
-fn check(conn: &Conn, letter: &Letter, rules: &Rules) -> Result<Checked> {
-    let hand_over = match plan::recheck(letter, rules) {
+fn check(conn: &Conn, letter: &Letter, rules: &Rules, now: Instant) -> Result<Checked> {
+    let hand_over = match plan::recheck(letter, rules, now) {
         Recheck::Erased => return Ok(Checked::Not(Outcome::Cancelled)),
         Recheck::Send(hand_over) => hand_over,
     };
-    Ok(match message::suppressed(conn, &hand_over.address_hash)? {
+    let mut skip = message::suppressed(conn, &hand_over.address_hash)?;
+    // Seldom: the person answered or was asked since the launch. Only then is the document read for it.
+    if skip.is_none() && letter.asks && !hand_over.asks {
+        let campaign = campaign::find(conn, letter.campaign)?;
+        let only = campaign.is_some_and(|campaign| Asking::of(&campaign.document) == Asking::OnlyWhoCanBe);
+        skip = only.then_some(SkipReason::NotToBeAsked);
+    }
+    Ok(match skip {
         Some(reason) => Checked::Not(Outcome::Skipped {
             reason,
             reply: String::new(),

@@ -4,6 +4,7 @@ use super::engine::Engine;
 use crate::api::{AppState, AppStateGet, Error, Result, Settings, SettingsUpdate, Tag, Theme};
 use crate::domain::window::parse_zone;
 use crate::store::{self, Conn, setting};
+use crate::tracking::signal;
 use std::sync::Arc;
 
 /// Tracked mails to one person in 30 days where nothing else was chosen (`docs/decisions.md`).
@@ -18,6 +19,7 @@ pub(crate) fn load(conn: &Conn, engine_zone: &str) -> Result<Settings> {
         zone: setting::get(conn, "zone")?.unwrap_or_else(|| engine_zone.to_owned()),
         theme: setting::get(conn, "theme")?.unwrap_or(Theme::System),
         tracked_per_30_days: setting::get(conn, "tracked_per_30_days")?.unwrap_or(TRACKED_PER_30_DAYS),
+        signal_is_refusal: setting::get(conn, signal::SETTING)?.unwrap_or(false),
     })
 }
 
@@ -63,6 +65,9 @@ pub fn update(engine: &Arc<Engine>, request: SettingsUpdate) -> Result<Settings>
         }
         if let Some(cap) = &request.tracked_per_30_days {
             setting::set(conn, "tracked_per_30_days", cap)?;
+        }
+        if let Some(is_refusal) = &request.signal_is_refusal {
+            setting::set(conn, signal::SETTING, is_refusal)?;
         }
         load(conn, &zone)
     })

@@ -11,6 +11,7 @@ use crate::render::audit::{self, AuditProblem, Expected};
 use crate::render::mime::{self, Envelope, ListIdHeader, MimeError, Unsubscribe};
 use crate::render::pixel::{pixel_url, preference_url};
 use crate::render::template::{Links, Person, RenderError, Rendered, Source, Template, TemplateError};
+use crate::render::{OPENS_FRAGMENT, QUESTION_FRAGMENT};
 use crate::tracking::token::Token;
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ use std::collections::BTreeMap;
 pub struct Letterhead {
     campaign: CampaignId,
     template: Template,
+    /// With the question, for those who can be asked; `None` where the mail asks nobody.
+    asking: Option<Template>,
     imprint: Imprint,
     route: RouteKind,
     base_url: String,
@@ -54,6 +57,8 @@ pub struct Addressee<'a> {
     pub pixel_token: Option<Token>,
     /// For the preference pages.
     pub preference_token: Token,
+    /// Gets the question of a mail that has one.
+    pub asks: bool,
 }
 
 /// A mail ready to leave.
@@ -79,6 +84,10 @@ pub enum LetterError {
 struct Ways {
     pixel: Option<String>,
     preferences: Option<String>,
+    /// Where tracking is ended; of mails with a pixel of their own.
+    ends_tracking: Option<String>,
+    /// Where the question is answered; of mails that ask.
+    question: Option<String>,
     mailto: String,
 }
 
@@ -121,9 +130,16 @@ impl Letterhead {
             .next()
             .unwrap_or_default()
             .to_lowercase();
+        // With the question first: it finds all that is wrong.
+        let whole = Template::compile(&source)?;
+        let (template, asking) = match source.document.question() {
+            Some(_) => (Template::compile_unasked(&source)?, Some(whole)),
+            None => (whole, None),
+        };
         Ok(Self {
             campaign: parts.campaign,
-            template: Template::compile(&source)?,
+            template,
+            asking,
             imprint: parts.imprint.clone(),
             route: parts.route,
             base_url: parts.base_url.to_owned(),
@@ -141,7 +157,7 @@ impl Letterhead {
 
     /// Returns the address of the pixel that this person's mail must carry; `None` where it must carry none.
     fn pixel(&self, to: &Addressee<'_>) -> Option<String> {
-        if self.route == RouteKind::None {
+        if self.route == RouteKind::None || self.question(to).is_some() {
             return None;
         }
         let token = match to.tracking {
@@ -152,11 +168,24 @@ impl Letterhead {
         token.map(|token| pixel_url(&self.base_url, &token))
     }
 
+    /// Returns the template with the question where this person gets it: an answer needs a page to be given on.
+    fn question(&self, to: &Addressee<'_>) -> Option<&Template> {
+        let may_ask = to.asks && self.route != RouteKind::None;
+        self.asking.as_ref().filter(|_| may_ask)
+    }
+
     fn ways(&self, to: &Addressee<'_>) -> Ways {
+        let pixel = self.pixel(to);
+        let page = |fragment: &str| {
+            let page = preference_url(&self.base_url, &to.preference_token);
+            format!("{page}{fragment}")
+        };
+        let tracked = to.tracking == TrackingMode::Personal && pixel.is_some();
         Ways {
-            pixel: self.pixel(to),
-            preferences: (self.route != RouteKind::None)
-                .then(|| preference_url(&self.base_url, &to.preference_token)),
+            pixel,
+            preferences: (self.route != RouteKind::None).then(|| page("")),
+            ends_tracking: tracked.then(|| page(OPENS_FRAGMENT)),
+            question: self.question(to).map(|_| page(QUESTION_FRAGMENT)),
             mailto: format!(
                 "mailto:{}?subject=unsubscribe%20{}",
                 unsubscribe_address(&self.imprint),
@@ -169,12 +198,14 @@ impl Letterhead {
     pub fn render(&self, to: &Addressee<'_>) -> Result<Rendered, RenderError> {
         let ways = self.ways(to);
         let links = Links {
-            tracked: to.tracking == TrackingMode::Personal && ways.pixel.is_some(),
+            tracked: ways.ends_tracking.is_some(),
             pixel: ways.pixel,
             preferences: ways.preferences,
             unsubscribe_mailto: Some(ways.mailto),
         };
-        self.template.render(&to.person, &links)
+        self.question(to)
+            .unwrap_or(&self.template)
+            .render(&to.person, &links)
     }
 
     /// Makes one person's mail, dated `date`. The same arguments make the same bytes.
@@ -214,6 +245,8 @@ impl Letterhead {
                 to: to.person.email,
                 pixel: ways.pixel.as_deref(),
                 preference_url: ways.preferences.as_deref(),
+                ends_tracking: ways.ends_tracking.as_deref(),
+                question: ways.question.as_deref(),
                 unsubscribe: &ways.unsubscribe(),
                 postal_address: &self.imprint.postal_address,
             },

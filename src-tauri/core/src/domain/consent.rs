@@ -3,6 +3,11 @@
 use super::campaign::CampaignTracking;
 use super::message::{NotTrackedReason, TrackingMode};
 use super::text_enum;
+use crate::clock::Instant;
+use chrono::Months;
+
+/// For how many calendar months nobody is asked again, whether they answered or not.
+pub const ASK_AGAIN_MONTHS: u32 = 6;
 
 text_enum! {
     /// What a person said about being tracked; apart from whether they want the mail.
@@ -116,6 +121,17 @@ impl ConsentWord {
     }
 }
 
+/// Tells whether a person may be asked at `now` for consent to tracking: who has not answered, and was not asked
+/// within the last [`ASK_AGAIN_MONTHS`], by the calendar in UTC.
+pub fn may_be_asked(consent: ConsentState, asked_at: Option<Instant>, now: Instant) -> bool {
+    let is_over = |asked: Instant| {
+        asked
+            .checked_add_months(Months::new(ASK_AGAIN_MONTHS))
+            .is_some_and(|again| again <= now)
+    };
+    consent == ConsentState::Unknown && asked_at.is_none_or(is_over)
+}
+
 /// Decides how one mail may be tracked: the strictest of person and campaign wins.
 ///
 /// The one rule behind planning, rendering, recording and reporting (`docs/privacy.md`).
@@ -192,6 +208,37 @@ mod tests {
                 "{consent} {policy} {campaign}"
             );
         }
+    }
+
+    #[test]
+    fn nobody_is_asked_twice_within_six_months_nor_after_an_answer() {
+        use ConsentState as S;
+        let at = |text: &str| -> Instant { text.parse().unwrap() };
+        let now = at("2026-08-31T09:00:00Z");
+        for (consent, asked, may) in [
+            (S::Unknown, None, true),
+            (S::Granted, None, false),
+            (S::Refused, None, false),
+            (S::Unknown, Some("2026-08-31T08:59:59Z"), false),
+            (S::Unknown, Some("2026-03-01T00:00:00Z"), false),
+            (S::Unknown, Some("2026-02-28T23:59:59Z"), true),
+            (S::Unknown, Some("2025-02-28T09:00:00Z"), true),
+            // The clock was set back since: nobody is asked sooner for that.
+            (S::Unknown, Some("2027-01-01T00:00:00Z"), false),
+            (S::Granted, Some("2020-01-01T00:00:00Z"), false),
+            (S::Refused, Some("2020-01-01T00:00:00Z"), false),
+        ] {
+            assert_eq!(
+                may_be_asked(consent, asked.map(at), now),
+                may,
+                "{consent} {asked:?}"
+            );
+        }
+        let leap = at("2025-08-31T00:00:00Z");
+        assert!(
+            may_be_asked(S::Unknown, Some(leap), at("2026-02-28T00:00:00Z")),
+            "six months behind the 31st is the month's last day"
+        );
     }
 
     #[test]

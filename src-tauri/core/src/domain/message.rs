@@ -62,6 +62,8 @@ text_enum! {
         Erased = "erased",
         /// The mail could not be rendered for this person.
         RenderFailed = "render_failed",
+        /// The mail only asks for consent, and the person was asked lately or has answered.
+        NotToBeAsked = "not_to_be_asked",
     }
 }
 
@@ -92,7 +94,9 @@ text_enum! {
         NoAddress = "no_address",
         /// The person got as many tracked mails as the cap allows.
         FrequencyCap = "frequency_cap",
-        /// The person was erased.
+        /// The mail asks for consent to tracking: a pixel in it would not wait for the answer.
+        AsksConsent = "asks_consent",
+        /// The person, or what was recorded of them, was erased.
         Erased = "erased",
     }
 }

@@ -39,7 +39,9 @@ pub fn posted(content_type: &str, body: &[u8]) -> Posted {
         }
         for (word, wish) in [
             ("stop_tracking", Wish::StopRecording),
+            ("refuse_tracking", Wish::StopRecording),
             ("allow_tracking", Wish::AllowRecording),
+            ("erase_recorded", Wish::EraseRecorded),
             ("unsubscribe", Wish::Unsubscribe),
             ("send_data", Wish::SendData),
         ] {
@@ -116,6 +118,14 @@ mod tests {
         assert_eq!(
             posted(FORM, b"action=stop_tracking"),
             Posted::Form(Wish::StopRecording)
+        );
+        assert_eq!(
+            posted(FORM, b"action=refuse_tracking"),
+            Posted::Form(Wish::StopRecording)
+        );
+        assert_eq!(
+            posted(FORM, b"action=erase_recorded"),
+            Posted::Form(Wish::EraseRecorded)
         );
         assert_eq!(
             posted(FORM, b"action=allow_tracking"),

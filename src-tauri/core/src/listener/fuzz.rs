@@ -64,10 +64,12 @@ pub fn forms(bytes: &[u8]) {
         Posted::Nothing => None,
         Posted::OneClick => Some("one-click"),
         Posted::Erase => Some("erase"),
-        Posted::Form(Wish::StopRecording) => Some("stop_tracking"),
+        // Of the preference page and of the question: `stop_tracking`, `refuse_tracking`.
+        Posted::Form(Wish::StopRecording) => Some("_tracking"),
         Posted::Form(Wish::AllowRecording) => Some("allow_tracking"),
         Posted::Form(Wish::Unsubscribe) => Some("unsubscribe"),
         Posted::Form(Wish::SendData) => Some("send_data"),
+        Posted::Form(Wish::EraseRecorded) => Some("erase_recorded"),
     };
     if let Some(word) = word {
         let plain = String::from_utf8_lossy(body).to_lowercase();

@@ -85,6 +85,8 @@ pub enum Wish {
     Unsubscribe,
     /// Mail all that is held about me to the address on file.
     SendData,
+    /// Erase what was recorded of me; only once recording has ended.
+    EraseRecorded,
 }
 
 /// Answers a hit; may be called on any thread, and does not wait for the reader's connection.

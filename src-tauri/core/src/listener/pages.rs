@@ -38,6 +38,8 @@ pub struct View {
     pub on_file: Option<String>,
     /// Whose link it is, and how things stand.
     pub standing: Standing,
+    /// The words that the mail asks its reader to agree to; `None` where it does not ask.
+    pub question: Option<String>,
     /// What was done just now.
     pub done: Option<Wish>,
 }
@@ -86,7 +88,7 @@ pub fn grant_wording(sender: &str) -> String {
 
 /// The policy that goes with every page: its own style by hash, its own forms, and nothing else.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
-     style-src 'sha256-QcYjqoCkKYvWRbtQhFi2hxxYahpgEtUZqn7cI2YExZg='; \
+     style-src 'sha256-/uGzxrvjmhom+jncYpRn1rZC+oRaq8OGYRcMgN+KiPU='; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = "\
@@ -106,6 +108,11 @@ dl div{display:flex;flex-wrap:wrap;gap:0 .5rem;padding:.25rem 0}\
 dt{color:var(--soft)}\
 dd{margin:0;overflow-wrap:anywhere}\
 .after{margin:1rem 0 0}\
+.after+form{margin-top:.5rem}\
+.words{padding:1rem;border:1px solid var(--line);border-radius:8px}\
+.answers{display:flex;flex-wrap:wrap;gap:.75rem}\
+.answers form{flex:1 1 12rem}\
+.answers button{width:100%;height:100%}\
 main>:last-child{margin-bottom:0}\
 section{margin-top:1.5rem;padding-top:1.5rem;border-top:1px solid var(--line)}\
 button{padding:.625rem 1.125rem;border:1px solid var(--button);border-radius:8px;background:var(--button);color:var(--on);font:inherit;font-weight:600;cursor:pointer}\
@@ -117,9 +124,20 @@ pub fn preferences(view: &View) -> String {
     let mut body = String::new();
     body.push_str("<h1>Your choices</h1>");
     body.push_str(&about(view, &named(&view.sender)));
-    if let Some(said) = said(view) {
-        body.push_str(&format!("<p class=\"said\" role=\"status\">{said}</p>"));
-    }
+    let said = said(view)
+        .map(|said| format!("<p class=\"said\" role=\"status\">{said}</p>"))
+        .unwrap_or_default();
+    // A link into this part of the page goes on pointing there behind a press, so its answer stands there.
+    let is_about_recording = matches!(
+        view.done,
+        Some(Wish::StopRecording | Wish::AllowRecording | Wish::EraseRecorded)
+    );
+    let (said, said_of_recording) = if is_about_recording {
+        (String::new(), said)
+    } else {
+        (said, String::new())
+    };
+    body.push_str(&said);
     let (recording, subscribed) = match view.standing {
         Standing::Reader {
             recording,
@@ -128,7 +146,10 @@ pub fn preferences(view: &View) -> String {
         } => (recording, subscribed),
         Standing::Stranger | Standing::Test => (Recording::On, true),
     };
-    body.push_str(&recording_section(view, recording));
+    match &view.question {
+        Some(wording) => body.push_str(&question_section(wording, recording, &said_of_recording)),
+        None => body.push_str(&recording_section(view, recording, &said_of_recording)),
+    }
     body.push_str(&subscription_section(subscribed));
     body.push_str(&held::section(view));
     document("Your choices", &body)
@@ -192,6 +213,17 @@ fn said(view: &View) -> Option<String> {
         (Standing::Stranger, _) => {
             "Your choice was received. It holds from now on for the mails that this link belongs to.".into()
         }
+        (_, Wish::StopRecording) if view.question.is_some() => {
+            "Done. You said no. Nothing is recorded when you open these mails, those already sent included. \
+             You still receive them."
+                .into()
+        }
+        (_, Wish::AllowRecording) if view.question.is_some() => {
+            "Thank you. You said yes. Opens of the mails to come are recorded, until you say otherwise here.".into()
+        }
+        (_, Wish::EraseRecorded) => {
+            "Done. What was recorded when you opened these mails is erased, and in no number any more.".into()
+        }
         (_, Wish::StopRecording) => {
             "Done. From now on nothing is recorded when you open these mails, those already sent included. \
              You still receive them."
@@ -212,7 +244,7 @@ fn said(view: &View) -> Option<String> {
     })
 }
 
-fn recording_section(view: &View, recording: Recording) -> String {
+fn recording_section(view: &View, recording: Recording, said: &str) -> String {
     let (state, choice, label, class) = match recording {
         Recording::On => (
             "When you open one of these mails, the sender can learn that you did, through a small picture \
@@ -241,10 +273,40 @@ fn recording_section(view: &View, recording: Recording) -> String {
         ),
     };
     format!(
-        "<section id=\"opens\"><h2>Recording of opens</h2><p>{}</p>\
-         <form method=\"post\"><button{class} name=\"action\" value=\"{choice}\">{label}</button></form></section>",
-        escape(&state)
+        "<section id=\"opens\"><h2>Recording of opens</h2>{said}<p>{}</p>\
+         <form method=\"post\"><button{class} name=\"action\" value=\"{choice}\">{label}</button></form>{}</section>",
+        escape(&state),
+        erasing(recording)
     )
+}
+
+/// The question of a mail that asks. Its two buttons are equal: the same size and look, none chosen before.
+fn question_section(wording: &str, recording: Recording, said: &str) -> String {
+    let words = escape(wording).replace('\n', "<br>");
+    let button = |choice: &str, label: &str| {
+        format!(
+            "<form method=\"post\"><button class=\"quiet\" name=\"action\" value=\"{choice}\">{label}</button></form>"
+        )
+    };
+    let fragment = crate::render::QUESTION_FRAGMENT.trim_start_matches('#');
+    format!(
+        "<section id=\"{fragment}\"><h2>May your opens be recorded?</h2>{said}\
+         <p>You receive these mails whatever you answer, and can change your answer here at any time.</p>\
+         <p class=\"words\" dir=\"auto\">{words}</p><div class=\"answers\">{}{}</div>{}</section>",
+        button("allow_tracking", "Yes, I agree"),
+        button("refuse_tracking", "No, I do not agree"),
+        erasing(recording)
+    )
+}
+
+/// What was recorded before stays until the reader asks for its end as well.
+fn erasing(recording: Recording) -> &'static str {
+    if recording != Recording::Refused {
+        return "";
+    }
+    "<p class=\"after\">What was recorded before, if anything, is still held and counted.</p>\
+     <form method=\"post\"><button class=\"quiet\" name=\"action\" value=\"erase_recorded\">\
+     Also erase what was recorded</button></form>"
 }
 
 fn subscription_section(subscribed: bool) -> String {
@@ -297,7 +359,80 @@ mod tests {
                 subscribed: true,
                 consent: Some(ConsentState::Granted),
             },
+            question: None,
             done: None,
+        }
+    }
+
+    #[test]
+    fn a_mail_that_asks_has_a_page_with_two_equal_buttons() {
+        let ask = |recording| {
+            preferences(&View {
+                question: Some("You may <count>.\nI can end it.".into()),
+                ..view(recording)
+            })
+        };
+        let html = ask(Recording::Off);
+        assert!(html.contains("You may &lt;count&gt;.<br>I can end it."), "{html}");
+        let fragment = crate::render::QUESTION_FRAGMENT.trim_start_matches('#');
+        assert!(html.contains(&format!("<section id=\"{fragment}\">")));
+        let form = |choice: &str| {
+            let at = html.find(&format!("value=\"{choice}\"")).unwrap();
+            let from = html[..at].rfind("<form").unwrap();
+            html[from..at].to_owned()
+        };
+        assert_eq!(form("allow_tracking"), form("refuse_tracking"), "the same look");
+        for forbidden in [
+            "autofocus",
+            "checked",
+            "selected",
+            "value=\"stop_tracking\"",
+            "erase_recorded",
+        ] {
+            assert!(!html.contains(forbidden), "{forbidden} must not be in the page");
+        }
+        let question = html.find("allow_tracking").unwrap();
+        assert!(
+            question < html.find("unsubscribe").unwrap() && question < html.find("send_data").unwrap(),
+            "the question comes first, and the rest of the page below"
+        );
+        assert!(ask(Recording::Refused).contains("value=\"erase_recorded\""));
+    }
+
+    #[test]
+    fn what_a_press_did_stands_in_the_part_that_its_link_points_to() {
+        for question in [None, Some("You may.".to_owned())] {
+            for done in [
+                Wish::StopRecording,
+                Wish::AllowRecording,
+                Wish::EraseRecorded,
+                Wish::Unsubscribe,
+            ] {
+                let html = preferences(&View {
+                    question: question.clone(),
+                    done: Some(done),
+                    ..view(Recording::Refused)
+                });
+                assert_eq!(html.matches("role=\"status\"").count(), 1);
+                let is_inside = html.find("role=\"status\"") > html.find("<section");
+                assert_eq!(is_inside, done != Wish::Unsubscribe, "{done:?} {question:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_recorded_can_be_erased_once_recording_has_ended() {
+        for (recording, offered) in [
+            (Recording::On, false),
+            (Recording::Off, false),
+            (Recording::Refused, true),
+        ] {
+            let html = preferences(&view(recording));
+            assert_eq!(
+                html.contains("value=\"erase_recorded\""),
+                offered,
+                "{recording:?}"
+            );
         }
     }
 
@@ -359,6 +494,7 @@ mod tests {
                     address: None,
                     on_file: None,
                     standing,
+                    question: None,
                     done,
                 };
                 assert_eq!(

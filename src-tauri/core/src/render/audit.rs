@@ -37,6 +37,11 @@ pub struct Expected<'a> {
     pub pixel: Option<&'a str>,
     /// The preference page that both parts must name.
     pub preference_url: Option<&'a str>,
+    /// Where the reader ends tracking: in both parts of every mail with a pixel of its own.
+    pub ends_tracking: Option<&'a str>,
+    /// Where the reader answers the question: once in either part of a mail that asks, which has no pixel. `None`
+    /// where it must not ask.
+    pub question: Option<&'a str>,
     /// The headers of its route.
     pub unsubscribe: &'a Unsubscribe<'a>,
     /// Must stand in both parts, line by line; empty is a problem.
@@ -58,7 +63,7 @@ pub struct AuditProblem {
     /// Whether it keeps the mail from leaving.
     pub severity: Severity,
     /// A stable name: `pixel`, `foreign_pixel`, `unresolved_field`, `no_postal_address`, `headers`, `recipient`,
-    /// `preference_link`, `large`, `clipped`, `format`.
+    /// `preference_link`, `tracking_link`, `question`, `large`, `clipped`, `format`.
     pub id: &'static str,
     /// A sentence: what is wrong and what to do.
     pub message: String,
@@ -85,6 +90,7 @@ pub fn audit(mime: &[u8], expected: &Expected) -> Vec<AuditProblem> {
     check_pixels(html, expected, &mut found);
     check_postal(text, &seen, expected, &mut found);
     check_links(text, html, expected, &mut found);
+    check_question(text, html, expected, &mut found);
     if html.len() > CLIPPED_HTML {
         found.warning(
             "clipped",
@@ -328,6 +334,55 @@ fn check_links(text: &str, html: &str, expected: &Expected, found: &mut Found) {
             );
         }
     }
+    if let Some(url) = expected.ends_tracking {
+        let href = format!("href=\"{}\"", url.replace('&', "&amp;"));
+        if !html.contains(&href) || !text.contains(url) {
+            found.error(
+                "tracking_link",
+                "The mail has a pixel, and the link that ends tracking does not stand in both parts of it.",
+            );
+        }
+    }
+}
+
+/// A mail asks those who can be asked, once, with the link to their own page and without any pixel; nobody else.
+fn check_question(text: &str, html: &str, expected: &Expected, found: &mut Found) {
+    let asked = [questions(text), questions(html)];
+    let Some(url) = expected.question else {
+        if asked != [0, 0] {
+            found.error(
+                "question",
+                "The mail asks a reader for consent who is not to be asked.",
+            );
+        }
+        return;
+    };
+    let href = format!("href=\"{}\"", url.replace('&', "&amp;"));
+    if asked != [1, 1] || !text.contains(url) || !html.contains(&href) {
+        found.error(
+            "question",
+            "The link to the reader's answer does not stand once in both parts of the mail.",
+        );
+    }
+    let has_pixel = images(html)
+        .filter_map(|image| attribute(image, "src"))
+        .any(|src| expected.pixel == Some(src.as_ref()) || has_token_path(&src));
+    if has_pixel {
+        found.error(
+            "question",
+            "The mail asks for consent and carries a pixel, which would not wait for the answer.",
+        );
+    }
+}
+
+/// Counts links to the question of anybody's page.
+fn questions(part: &str) -> usize {
+    part.match_indices(super::QUESTION_FRAGMENT)
+        .filter(|(at, _)| {
+            let token = part[..*at].rsplit_once("/u/").map(|(_, token)| token);
+            token.is_some_and(|token| crate::tracking::token::Token::parse(token).is_some())
+        })
+        .count()
 }
 
 /// Returns every `<img …>` in HTML, comments included: some clients read conditional ones.

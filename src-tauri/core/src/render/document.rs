@@ -80,6 +80,20 @@ pub enum Block {
     },
     /// A line across.
     Divider {},
+    /// The question whether opens may be recorded: the words that are agreed to, and one link to the reader's page
+    /// with its two buttons.
+    ///
+    /// Only people who have not answered and were not asked of late get it; everybody else's mail leaves it out.
+    /// A mail with it carries no pixel. At most one in a document.
+    Consent {
+        /// What the person agrees to, as it is kept with their answer: the same for everyone, so no merge fields.
+        wording: String,
+        /// What the link says.
+        label: String,
+        /// Send this mail only to people who can be asked.
+        #[serde(default)]
+        only: bool,
+    },
     /// The footer: this text, then the postal address and the links that end tracking and unsubscribe.
     ///
     /// A document without one gets it at its end.
@@ -87,6 +101,15 @@ pub enum Block {
         /// Paragraphs above the address; may be empty.
         paragraphs: Vec<Vec<Span>>,
     },
+}
+
+/// The question of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question<'a> {
+    /// The words that are agreed to, without blanks around them.
+    pub wording: &'a str,
+    /// The mail goes to nobody who would get it without the question.
+    pub only: bool,
 }
 
 /// A run of text in one style.
@@ -179,6 +202,17 @@ impl Document {
         }
     }
 
+    /// Returns what the mail asks its readers, if it asks.
+    pub fn question(&self) -> Option<Question<'_>> {
+        self.blocks.iter().find_map(|block| match block {
+            Block::Consent { wording, only, .. } => Some(Question {
+                wording: wording.trim(),
+                only: *only,
+            }),
+            _ => None,
+        })
+    }
+
     /// Returns all that keeps this document from being sent: limits, levels, links, pictures.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -205,14 +239,12 @@ impl Document {
         if bytes > MAX_BYTES {
             whole(format!("the mail's text has {bytes} bytes; it may have 1 MiB"));
         }
-        if self
-            .blocks
-            .iter()
-            .filter(|block| matches!(block, Block::Footer { .. }))
-            .count()
-            > 1
-        {
+        let many = |is_one: fn(&Block) -> bool| self.blocks.iter().filter(|block| is_one(block)).count() > 1;
+        if many(|block| matches!(block, Block::Footer { .. })) {
             whole("the mail has more than one footer; remove all but one".to_owned());
+        }
+        if many(|block| matches!(block, Block::Consent { .. })) {
+            whole("the mail asks for consent more than once; remove all but one question".to_owned());
         }
         for (index, block) in self.blocks.iter().enumerate() {
             block.check(index as u32, &mut problems);
@@ -228,7 +260,9 @@ impl Block {
             Self::Heading { spans, .. } => Box::new(spans.iter()),
             Self::Text { paragraphs } | Self::Footer { paragraphs } => Box::new(paragraphs.iter().flatten()),
             Self::List { items, .. } => Box::new(items.iter().flatten()),
-            Self::Image { .. } | Self::Button { .. } | Self::Divider {} => Box::new(std::iter::empty()),
+            Self::Image { .. } | Self::Button { .. } | Self::Divider {} | Self::Consent { .. } => {
+                Box::new(std::iter::empty())
+            }
         }
     }
 
@@ -236,6 +270,7 @@ impl Block {
         let own = match self {
             Self::Image { src, alt, link, .. } => src.len() + alt.len() + link.len(),
             Self::Button { label, link } => label.len() + link.len(),
+            Self::Consent { wording, label, .. } => wording.len() + label.len(),
             _ => 0,
         };
         own + self
@@ -286,6 +321,17 @@ impl Block {
                     wrong("link", error.to_string());
                 }
             }
+            Self::Consent { wording, label, .. } => {
+                if label.trim().is_empty() {
+                    wrong(
+                        "label",
+                        "the link to the answer says nothing; give it a label".to_owned(),
+                    );
+                }
+                if let Some(message) = wrong_wording(wording) {
+                    wrong("wording", message.to_owned());
+                }
+            }
             _ => {}
         }
         for span in self.spans().filter(|span| !span.link.is_empty()) {
@@ -294,6 +340,22 @@ impl Block {
             }
         }
     }
+}
+
+/// Says what keeps words from being agreed to and kept as they are.
+fn wrong_wording(wording: &str) -> Option<&'static str> {
+    if wording.trim().is_empty() {
+        return Some("the question has no words to agree to; write what is recorded, and for what");
+    }
+    if ["{{", "{%", "{#"].iter().any(|tag| wording.contains(tag)) {
+        return Some("the words that people agree to are the same for everyone; take out the merge field");
+    }
+    // Of those that `ConsentWord` keeps; a carriage return would be shown and kept in two ways.
+    let is_bad = |char: char| char.is_control() && !matches!(char, '\n' | '\t');
+    if wording.chars().count() > 10_000 || wording.chars().any(is_bad) {
+        return Some("the words that people agree to are too long or have a control character; shorten them");
+    }
+    None
 }
 
 #[cfg(test)]
@@ -306,6 +368,60 @@ mod tests {
             link: link.into(),
             ..Span::default()
         }
+    }
+
+    fn question(wording: &str) -> Block {
+        Block::Consent {
+            wording: wording.into(),
+            label: "Answer".into(),
+            only: true,
+        }
+    }
+
+    #[test]
+    fn words_that_are_agreed_to_are_the_same_for_everyone_and_can_be_kept() {
+        let problems = |blocks| {
+            let document = Document {
+                version: VERSION,
+                blocks,
+            };
+            let problems = document.problems();
+            problems
+                .first()
+                .map(|problem| (problem.place, problem.message.clone()))
+        };
+        assert_eq!(problems(vec![question("Yes.\nYou may.")]), None);
+        for (wording, part) in [
+            (" \n", "no words"),
+            ("You may, {{ first_name }}", "merge field"),
+            ("{% if x %}yes{% endif %}", "merge field"),
+            ("{# a remark #} yes", "merge field"),
+            ("You\rmay", "control character"),
+            (&*"x".repeat(10_001), "too long"),
+        ] {
+            let (place, message) = problems(vec![question(wording)]).unwrap();
+            assert!(
+                place == "wording" && message.contains(part),
+                "{wording:.20}: {message}"
+            );
+        }
+        let twice = problems(vec![question("Yes."), question("Yes.")]).unwrap();
+        assert!(twice.1.contains("more than once"), "{twice:?}");
+        let mute = Block::Consent {
+            wording: "Yes.".into(),
+            label: " ".into(),
+            only: false,
+        };
+        assert_eq!(problems(vec![mute]).unwrap().0, "label");
+        let asks = Document {
+            version: VERSION,
+            blocks: vec![Block::Divider {}, question(" Yes. ")],
+        };
+        let wanted = Question {
+            wording: "Yes.",
+            only: true,
+        };
+        assert_eq!(asks.question(), Some(wanted));
     }
 
     #[test]
@@ -335,6 +451,7 @@ mod tests {
                     link: "{{ link }}".into(),
                 },
                 Block::Divider {},
+                question("You may record when I open your mails."),
                 Block::Footer {
                     paragraphs: Vec::new(),
                 },

@@ -11,6 +11,9 @@ use std::borrow::Cow;
 /// The part of the preference page that ends recording; a fragment never reaches the server.
 pub const OPENS_FRAGMENT: &str = "#opens";
 
+/// The part of the preference page that asks for consent; only the question's link has it.
+pub const QUESTION_FRAGMENT: &str = "#question";
+
 /// What stands above the links in every mail of a campaign.
 #[derive(Debug, Clone)]
 pub(super) struct Sender {

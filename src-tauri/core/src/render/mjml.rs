@@ -134,6 +134,7 @@ impl Page {
             Source::List { ordered, items } => self.list(out, *ordered, items, block),
             Source::Image { width, .. } => self.image(out, *width, block),
             Source::Button { .. } => self.button(out, block),
+            Source::Consent { .. } => self.question(out, block),
             Source::Divider {} => line(out),
             Source::Footer { paragraphs } => {
                 if !after_line {
@@ -208,6 +209,21 @@ impl Page {
             "<mj-button css-class=\"c-button\" href=\"{link}\" align=\"left\" background-color=\"#1F5FA6\" \
              color=\"#FFFFFF\" font-size=\"16px\" font-weight=\"600\" line-height=\"24px\" border-radius=\"8px\" \
              inner-padding=\"10px 24px\" padding=\"0 24px 16px\">{label}</mj-button>"
+        ));
+    }
+
+    /// The words in a frame, and the link below them: a link and no button, since the answer is given on the page.
+    fn question(&mut self, out: &mut String, block: &Block) {
+        let (Some(wording), Some(label)) = (block.part("wording"), block.part("label")) else {
+            return;
+        };
+        let (words, label) = (self.words(wording), self.slot(Slot::Line(label)));
+        let link = self.slot(Slot::Question);
+        out.push_str(&format!(
+            "<mj-text css-class=\"c-text c-ask\"><p dir=\"auto\" style=\"margin:0;padding:16px;border:1px solid \
+             #8A857A;border-radius:8px 8px 0 0;text-align:start\">{words}</p><p dir=\"auto\" style=\"margin:0;\
+             padding:12px 16px;border:1px solid #8A857A;border-top:0;border-radius:0 0 8px 8px;text-align:start\">\
+             <a href=\"{link}\" style=\"{LINK};font-weight:600\">{label}</a></p></mj-text>"
         ));
     }
 

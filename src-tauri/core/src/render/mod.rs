@@ -18,7 +18,7 @@ pub mod template;
 mod tests;
 mod text;
 
-pub use footer::OPENS_FRAGMENT;
+pub use footer::{OPENS_FRAGMENT, QUESTION_FRAGMENT};
 
 /// Adds `text` to HTML, safe in text and in quoted attributes.
 fn push_escaped(out: &mut String, text: &str) {

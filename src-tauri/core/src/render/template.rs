@@ -84,6 +84,8 @@ pub(super) enum Slot {
     Head,
     /// Underlines the line before, in plain text.
     Underline(char),
+    /// The address at which the reader answers the question.
+    Question,
     /// Sender, reason and ways out.
     Footer,
 }
@@ -93,6 +95,19 @@ impl Template {
     ///
     /// Fails with everything that is wrong with it: syntax of merge fields, links, limits.
     pub fn compile(source: &Source) -> Result<Self, Vec<TemplateError>> {
+        Self::compile_blocks(source, |_| true)
+    }
+
+    /// Compiles a mail as those get it who are not to be asked: without the question. Fails as [`Self::compile`].
+    pub fn compile_unasked(source: &Source) -> Result<Self, Vec<TemplateError>> {
+        use super::document::Block as Source;
+        Self::compile_blocks(source, |block| !matches!(block, Source::Consent { .. }))
+    }
+
+    fn compile_blocks(
+        source: &Source,
+        is_in: fn(&super::document::Block) -> bool,
+    ) -> Result<Self, Vec<TemplateError>> {
         let mut errors: Vec<TemplateError> = source
             .document
             .problems()
@@ -107,7 +122,7 @@ impl Template {
         let whole = |part| Place { block: None, part };
         let subject = texts.add(source.subject, whole("subject"));
         let preheader = texts.add(source.preheader, whole("preheader"));
-        let blocks = layout(source.document, &mut texts);
+        let blocks = layout(source.document, is_in, &mut texts);
         let texts = match texts.finish() {
             Ok(texts) if errors.is_empty() => texts,
             Ok(_) => return Err(errors),
@@ -169,7 +184,7 @@ pub(super) struct Block<'a> {
     pub(super) source: &'a super::document::Block,
     /// In the order of [`super::document::Block::spans`]: text, and link where there is one.
     pub(super) spans: Vec<(TextId, Option<TextId>)>,
-    /// Of a picture: `src`, `alt`, `link`; of a button: `label`, `link`.
+    /// Of a picture: `src`, `alt`, `link`; of a button: `label`, `link`; of a question: `wording`, `label`.
     pub(super) parts: Vec<(&'static str, TextId)>,
 }
 
@@ -187,7 +202,11 @@ static PLAIN_FOOTER: super::document::Block = super::document::Block::Footer {
     paragraphs: Vec::new(),
 };
 
-fn layout<'a>(document: &'a Document, texts: &mut Texts) -> Vec<Block<'a>> {
+fn layout<'a>(
+    document: &'a Document,
+    is_in: fn(&super::document::Block) -> bool,
+    texts: &mut Texts,
+) -> Vec<Block<'a>> {
     use super::document::Block as Source;
     let has_footer = document
         .blocks
@@ -199,6 +218,8 @@ fn layout<'a>(document: &'a Document, texts: &mut Texts) -> Vec<Block<'a>> {
         .iter()
         .chain(footer)
         .enumerate()
+        // Behind the numbers: an error names the block as its author counts them.
+        .filter(|(_, source)| is_in(source))
         .map(|(index, source)| {
             let place = |part| Place {
                 block: Some(index as u32),
@@ -225,6 +246,10 @@ fn layout<'a>(document: &'a Document, texts: &mut Texts) -> Vec<Block<'a>> {
                 Source::Button { label, link } => {
                     part("label", label);
                     part("link", link);
+                }
+                Source::Consent { wording, label, .. } => {
+                    part("wording", wording.trim());
+                    part("label", label);
                 }
                 _ => {}
             }
@@ -262,6 +287,7 @@ impl Filling<'_> {
                 Piece::Slot(Slot::Footer) => {
                     footer::push_html(&mut out, self.sender, self.person, self.links)
                 }
+                Piece::Slot(Slot::Question) => push_escaped(&mut out, &self.question()),
                 Piece::Slot(Slot::Underline(_)) => {}
             }
         }
@@ -283,10 +309,17 @@ impl Filling<'_> {
                 Piece::Slot(Slot::Footer) => {
                     footer::push_text(&mut out, self.sender, self.person, self.links)
                 }
+                Piece::Slot(Slot::Question) => out.push_str(&self.question()),
                 Piece::Slot(Slot::Head) => {}
             }
         }
         Ok(text::tidy(&out))
+    }
+
+    /// A mail without a web address asks nobody, so there always is one.
+    fn question(&self) -> String {
+        let page = self.links.preferences.as_deref().unwrap_or_default();
+        format!("{page}{}", footer::QUESTION_FRAGMENT)
     }
 
     fn address(&self, text: TextId, kind: link::Kind) -> Result<String, RenderError> {
@@ -368,6 +401,6 @@ fn fixed_text(slot: Slot, texts: &Texts) -> Option<String> {
         Slot::Src(text) => texts
             .plain(text)
             .and_then(|url| link::clean(url, link::Kind::Picture).ok().map(Into::into)),
-        Slot::Head | Slot::Underline(_) | Slot::Footer => None,
+        Slot::Head | Slot::Underline(_) | Slot::Question | Slot::Footer => None,
     }
 }

@@ -124,12 +124,15 @@ fn mail(rendered: &Rendered, to: &Someone) -> Vec<u8> {
 fn check(bytes: &[u8], to: &Someone) -> Vec<AuditProblem> {
     let links = tracked_links();
     let url = links.preferences.clone().expect("there is one");
+    let ends = format!("{url}#opens");
     audit(
         bytes,
         &Expected {
             to: &to.email,
             pixel: links.pixel.as_deref(),
             preference_url: links.preferences.as_deref(),
+            ends_tracking: Some(&ends),
+            question: None,
             unsubscribe: &Unsubscribe::WebAndMailto {
                 url: &url,
                 mailto: "leave@example.org",

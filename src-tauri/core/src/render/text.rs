@@ -75,6 +75,20 @@ fn push_block(pieces: &mut Vec<Piece>, block: &Block) {
                 pieces.push(fixed("\n"));
             }
         }
+        Source::Consent { .. } => {
+            if let (Some(wording), Some(label)) = (block.part("wording"), block.part("label")) {
+                pieces.push(fixed("> "));
+                pieces.push(Piece::Slot(Slot::Words {
+                    text: wording,
+                    indent: 2,
+                }));
+                pieces.push(fixed("\n\n"));
+                pieces.push(Piece::Slot(Slot::Line(label)));
+                pieces.push(fixed(": "));
+                pieces.push(Piece::Slot(Slot::Question));
+                pieces.push(fixed("\n"));
+            }
+        }
         Source::Divider {} => pieces.push(fixed("----------------------------------------\n")),
         Source::Footer { paragraphs } => {
             pieces.push(fixed("----------------------------------------\n"));

@@ -216,6 +216,7 @@ pub fn not_tracked(reason: NotTrackedReason) -> &'static str {
         NotTrackedReason::SharedPixel => "one pixel for all readers",
         NotTrackedReason::NoAddress => "no address that readers can reach",
         NotTrackedReason::FrequencyCap => "had their share of tracked mails",
+        NotTrackedReason::AsksConsent => "are being asked",
         NotTrackedReason::Erased => "erased",
     }
 }
@@ -227,6 +228,7 @@ pub fn skipped(reason: SkipReason) -> &'static str {
         SkipReason::Suppressed => "Not sent: mail to the address is stopped.",
         SkipReason::Erased => "Not sent: the person was erased.",
         SkipReason::RenderFailed => "Not sent: the mail could not be made for this person.",
+        SkipReason::NotToBeAsked => "Not sent: was asked in the last six months, or has answered.",
     }
 }
 
@@ -256,6 +258,12 @@ pub fn note(name: &str, mode: TrackingMode, reason: NotTrackedReason) -> String 
         (NotTrackedReason::FrequencyCap, _) => format!(
             "{who} got as many tracked mails in 30 days as the cap allows. This mail carries no pixel."
         ),
+        (NotTrackedReason::AsksConsent, _) => {
+            format!("This mail asks {who} whether opens may be counted. It carries no pixel.")
+        }
+        (NotTrackedReason::Erased, _) if !name.is_empty() => {
+            format!("What was recorded about {name} was erased.")
+        }
         (NotTrackedReason::Erased, _) => {
             "This person was erased. What was recorded about them is gone.".to_owned()
         }

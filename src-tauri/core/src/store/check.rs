@@ -5,9 +5,21 @@ use super::{Conn, Result};
 /// A question whose answer must be 0, and the sentence for any other.
 const LEDGER: &[(&str, &str)] = &[
     (
+        // A refusal destroys them for good, whatever the person said since.
         "SELECT count(*) FROM message WHERE tracking = 'personal' AND state = 'accepted'
-           AND pixel_token IS NULL AND opted_out_at IS NULL AND contact_id IS NOT NULL",
+           AND pixel_token IS NULL AND opted_out_at IS NULL AND contact_id IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM consent_event
+                           WHERE consent_event.contact_id = message.contact_id AND state = 'refused')",
         "tracked messages have no pixel token",
+    ),
+    (
+        "SELECT count(*) FROM message JOIN contact ON contact.id = message.contact_id
+         WHERE contact.consent = 'refused' AND message.pixel_token IS NOT NULL",
+        "mails to people who refused have a pixel token",
+    ),
+    (
+        "SELECT count(*) FROM message WHERE asks = 1 AND (tracking <> 'none' OR pixel_token IS NOT NULL)",
+        "mails that ask for consent are tracked",
     ),
     (
         "SELECT count(*) FROM message WHERE tracking <> 'personal' AND not_tracked IS NULL",

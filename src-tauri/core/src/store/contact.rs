@@ -200,11 +200,14 @@ pub fn details(conn: &Conn, id: ContactId) -> Result<Option<ContactDetails>> {
     let Some(contact) = row(conn, id)? else {
         return Ok(None);
     };
+    let asked = consent_event::asked(conn, id)?;
     Ok(Some(ContactDetails {
         contact,
         fields: fields(conn, id)?,
         list_ids: list::of(conn, id)?,
         consent_history: consent_event::history(conn, id)?,
+        asked_at: asked.last(),
+        asked_in_practice: asked.at.is_none() && asked.practice_at.is_some(),
         messages: messages(conn, id)?,
     }))
 }

@@ -4,6 +4,7 @@
 //! preference token (the link in an old mail must work for ever) and counts.
 
 use super::{Conn, Result, consent_event, contact};
+use crate::domain::message::NotTrackedReason;
 use crate::ids::ContactId;
 use rusqlite::OptionalExtension;
 use serde_json::{Map, Value, json};
@@ -15,14 +16,14 @@ pub fn everything(conn: &Conn, id: ContactId) -> Result<Option<Value>> {
     };
     let more = rows(
         conn,
-        "SELECT revision, mpp_seen_at FROM contact WHERE id = ?1",
+        "SELECT revision, mpp_seen_at, asked_at, asked_practice_at FROM contact WHERE id = ?1",
         id,
     )?;
     let mut messages = rows(
         conn,
         "SELECT m.id, campaign.name AS campaign, campaign.subject, m.email, m.state, m.skip_reason, m.tracking,
            m.not_tracked, m.queued_at, m.accepted_at, m.reply, m.attempts, m.opted_out_at, m.unsubscribed_at,
-           m.signal, m.first_open_at, m.looks, m.hits, m.machine_hits, m.early, m.late, m.over_cap, m.last_hit_at
+           m.asks, m.signal, m.first_open_at, m.looks, m.hits, m.machine_hits, m.early, m.late, m.over_cap, m.last_hit_at
          FROM message m JOIN campaign ON campaign.id = m.campaign_id
          WHERE m.contact_id = ?1
          ORDER BY m.id",
@@ -132,10 +133,9 @@ pub fn erase(conn: &Conn, id: ContactId) -> Result<bool> {
     let Some(hash) = hash else {
         return Ok(false);
     };
-    take_out_of_hourly(conn, id)?;
+    take_out_hits(conn, id)?;
     for sql in [
         &*format!("DELETE FROM outbox_mail WHERE id IN ({OUTBOX_MAILS})"),
-        "DELETE FROM hit WHERE message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
         "DELETE FROM activity WHERE contact_id = ?1
             OR message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
         // Servers like to repeat the address in their answer.
@@ -157,6 +157,57 @@ pub fn erase(conn: &Conn, id: ContactId) -> Result<bool> {
     conn.prepare_cached("UPDATE suppression SET reason = '' WHERE address_hash = ?1")?
         .execute([hash])?;
     Ok(true)
+}
+
+/// Erases what was recorded when a person opened mails; tells whether there was anything to erase.
+///
+/// The person stays. Every mail of theirs that has left and was measured is counted as not tracked for `reason` from
+/// now on, also where nothing was recorded of it: so they are in no part of any rate, and nobody can tell from it
+/// which mails they had opened. Its pixel's token is destroyed.
+pub fn erase_opens(conn: &Conn, id: ContactId, reason: NotTrackedReason) -> Result<bool> {
+    take_out_hits(conn, id)?;
+    for name in ["early", "late", "over_cap"] {
+        conn.prepare_cached(&format!(
+            "UPDATE campaign_counter SET n = campaign_counter.n - gone.n
+             FROM (SELECT campaign_id, sum({name}) AS n FROM message WHERE contact_id = ?1 GROUP BY 1) AS gone
+             WHERE campaign_counter.campaign_id = gone.campaign_id AND campaign_counter.name = '{name}'"
+        ))?
+        .execute([id.0])?;
+    }
+    // An uncertain mail's arrival was noted with the time of the hit that proved it.
+    conn.prepare_cached(
+        "DELETE FROM message_event
+         WHERE kind = 'accepted' AND reply = 'its pixel was fetched, so it has arrived'
+           AND message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
+    )?
+    .execute([id.0])?;
+    conn.prepare_cached("UPDATE contact SET mpp_seen_at = NULL WHERE id = ?1")?
+        .execute([id.0])?;
+    let changed = conn
+        .prepare_cached(
+            "UPDATE message
+             SET pixel_token = NULL, signal = 'no_signal', first_open_at = NULL, looks = 0, hits = 0,
+                 machine_hits = 0, early = 0, late = 0, over_cap = 0, last_hit_at = NULL,
+                 not_tracked = iif(tracking = 'personal', ?2, not_tracked),
+                 tracking = iif(tracking = 'personal', 'none', tracking)
+             WHERE contact_id = ?1 AND state NOT IN ('planned', 'queued', 'deferred')
+               AND (tracking = 'personal' OR hits + early + late + over_cap > 0)",
+        )?
+        .execute((id.0, reason.as_str()))?;
+    Ok(changed > 0)
+}
+
+/// Takes a person's hits out of all that was counted of them, and removes them with what the user said of them.
+fn take_out_hits(conn: &Conn, id: ContactId) -> Result<()> {
+    take_out_of_hourly(conn, id)?;
+    for sql in [
+        "DELETE FROM label WHERE kind = 'hit' AND value IN (
+           SELECT CAST(hit.id AS TEXT) FROM hit JOIN message m ON m.id = hit.message_id WHERE m.contact_id = ?1)",
+        "DELETE FROM hit WHERE message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
+    ] {
+        conn.prepare_cached(sql)?.execute([id.0])?;
+    }
+    Ok(())
 }
 
 /// Takes a person's looks out of the hourly counts, so that a chart agrees with its rate.
@@ -193,11 +244,13 @@ mod tests {
     use crate::clock::from_millis;
     use crate::domain::consent::{ConsentState, ConsentWord};
     use crate::domain::contact::Person;
-    use crate::domain::message::NotTrackedReason;
-    use crate::ids::CampaignId;
+    use crate::domain::message::MessageState;
+    use crate::domain::open::Signal;
+    use crate::ids::{CampaignId, MessageId};
     use crate::store::activity;
     use crate::store::contact::Adding;
     use crate::store::db::testing;
+    use crate::store::hit::{self, FoundMessage};
     use crate::store::report;
     use std::collections::BTreeMap;
 
@@ -249,6 +302,13 @@ mod tests {
         )
         .unwrap();
         (conn, ids[0])
+    }
+
+    fn moment() -> report::Moment {
+        report::Moment {
+            now: from_millis(0),
+            is_listening: true,
+        }
     }
 
     /// Tells whether any column of any table holds `text`.
@@ -343,11 +403,7 @@ mod tests {
     fn an_erased_person_is_in_no_part_of_a_rate() {
         let (conn, ana) = workspace();
         erase(&conn, ana).unwrap();
-        let moment = report::Moment {
-            now: from_millis(0),
-            is_listening: true,
-        };
-        let parts = report::rate_parts(&conn, CampaignId(1), moment).unwrap();
+        let parts = report::rate_parts(&conn, CampaignId(1), moment()).unwrap();
         assert_eq!((parts.accepted, parts.tracked, parts.confirmed), (2, 1, 1));
         assert_eq!(parts.not_tracked.by_reason[&NotTrackedReason::Erased], 1);
         let hourly: i64 = conn
@@ -357,6 +413,75 @@ mod tests {
             hourly, 2,
             "the chart holds the other person's look and first open alone"
         );
+    }
+
+    #[test]
+    fn what_was_recorded_is_erased_and_the_person_stays() {
+        let (conn, ana) = workspace();
+        conn.execute_batch(
+            "UPDATE message SET early = 1, late = 2, over_cap = 3 WHERE id = 1;
+             UPDATE message SET late = 5 WHERE id = 3;
+             INSERT INTO campaign_counter VALUES (1, 'early', 1), (1, 'late', 7), (1, 'over_cap', 3);
+             INSERT INTO label (kind, value, says, at) SELECT 'hit', CAST(id AS TEXT), 'machine', 0 FROM hit;
+             UPDATE contact SET mpp_seen_at = 7;",
+        )
+        .unwrap();
+        let uncertain = FoundMessage {
+            id: MessageId(1),
+            contact: Some(ana),
+            state: MessageState::Uncertain,
+            accepted_at: None,
+            handing_over_at: None,
+            signal: Signal::None,
+            hits: 0,
+            machine_hits: 0,
+            first_open_at: None,
+            tried_out: false,
+            judge_at: None,
+        };
+        hit::prove_arrival(&conn, &uncertain, from_millis(7_200_000)).unwrap();
+        let breaches = |conn: &Conn| crate::store::check::check(conn).unwrap().1;
+        assert_eq!(breaches(&conn), [""; 0]);
+        assert!(erase_opens(&conn, ana, NotTrackedReason::Refused).unwrap());
+        assert_eq!(breaches(&conn), [""; 0], "every count agrees with its rows");
+        let count = |sql: &str| -> i64 { conn.query_row(sql, [], |row| row.get(0)).unwrap() };
+        assert_eq!(count("SELECT count(*) FROM hit"), 1, "another's stays");
+        assert_eq!(count("SELECT count(*) FROM label"), 1);
+        assert_eq!(count("SELECT count(*) FROM contact WHERE mpp_seen_at IS NULL"), 1);
+        assert_eq!(
+            count("SELECT count(*) FROM message_event"),
+            1,
+            "the server's answer stays, the hit that proved an arrival does not"
+        );
+        assert_eq!(
+            count(
+                "SELECT count(*) FROM message WHERE id = 1 AND state = 'accepted' AND contact_id = 1
+                   AND pixel_token IS NULL AND early + late + over_cap + hits + looks = 0 AND last_hit_at IS NULL"
+            ),
+            1
+        );
+        assert_eq!(
+            count("SELECT count(*) FROM message WHERE id IN (2, 4) AND tracking = 'personal'"),
+            2,
+            "what has not left is not recorded yet"
+        );
+        let parts = report::rate_parts(&conn, CampaignId(1), moment()).unwrap();
+        assert_eq!((parts.accepted, parts.tracked, parts.confirmed), (2, 1, 1));
+        assert_eq!(parts.not_tracked.by_reason[&NotTrackedReason::Refused], 1);
+        let document = everything(&conn, ana).unwrap().unwrap();
+        assert_eq!(document["messages"][0]["requests"].as_array().unwrap().len(), 0);
+        assert_eq!(document["messages"][0]["first_open_at"], Value::Null);
+        assert!(!erase_opens(&conn, ana, NotTrackedReason::Refused).unwrap());
+    }
+
+    #[test]
+    fn an_export_says_when_the_person_was_asked() {
+        let (conn, ana) = workspace();
+        conn.execute("UPDATE contact SET asked_at = 3600000 WHERE id = 1", [])
+            .unwrap();
+        let document = everything(&conn, ana).unwrap().unwrap();
+        assert_eq!(document["record"][0]["asked_at"], "1970-01-01T01:00:00Z");
+        assert_eq!(document["messages"][0]["asks"], 0);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! `message`: the ledger. One row for each recipient of a campaign, the unit of sending and of measuring.
 //!
 //! Rollups of hits stand in the same table and are kept by `store::rollup`.
+//!
+//! Longer than 600 lines so that every step of a row, from the plan to its last state, can be read in one place.
 
-use super::{Conn, Result, message_event, word};
+use super::{Conn, Result, consent_event, instant, message_event, word};
 use crate::api::Audience;
 use crate::clock::{Instant, to_millis};
 use crate::domain::consent::ConsentState;
@@ -33,6 +35,8 @@ pub struct NewMessage {
     pub pixel_token: Option<Token>,
     /// For the preference pages.
     pub preference_token: Token,
+    /// The mail asks for consent to tracking.
+    pub asks: bool,
 }
 
 /// Adds a row: `planned`, or `skipped` with its reason.
@@ -44,9 +48,9 @@ pub fn insert(conn: &Conn, campaign: CampaignId, message: &NewMessage) -> Result
     Ok(conn
         .prepare_cached(
             "INSERT INTO message (campaign_id, contact_id, email, address_hash, state, skip_reason, tracking,
-                                  not_tracked, pixel_token, preference_token, contact_revision)
+                                  not_tracked, pixel_token, preference_token, contact_revision, asks)
              VALUES (:campaign, :contact, :email, :hash, :state, :skip, :tracking, :not_tracked, :pixel,
-                     :preference, :revision)
+                     :preference, :revision, :asks)
              RETURNING id",
         )?
         .query_row(
@@ -57,6 +61,7 @@ pub fn insert(conn: &Conn, campaign: CampaignId, message: &NewMessage) -> Result
                 ":not_tracked": message.not_tracked.map(NotTrackedReason::as_str),
                 ":pixel": message.pixel_token.as_ref().map(Token::as_bytes),
                 ":preference": message.preference_token.as_bytes(), ":revision": message.contact_revision,
+                ":asks": message.asks,
             },
             |row| row.get(0).map(MessageId),
         )?)
@@ -77,6 +82,8 @@ pub struct Candidate {
     pub consent: ConsentState,
     /// Mails with a pixel of their own since the instant that was asked for.
     pub tracked_lately: u32,
+    /// When they were asked for consent last.
+    pub asked_at: Option<Instant>,
 }
 
 /// Members of one of `?1` and none of `?2`, both JSON arrays of list ids.
@@ -85,16 +92,19 @@ pub(super) const IN_AUDIENCE: &str = "EXISTS (SELECT 1 FROM list_member
       AND NOT EXISTS (SELECT 1 FROM list_member
                       WHERE contact_id = contact.id AND list_id IN (SELECT value FROM json_each(?2)))";
 
-/// Returns up to `limit` people of `audience` behind `after`, with their tracked mails since `since`.
+/// Returns up to `limit` people of `audience` behind `after`, with their tracked mails since `since`, and when they
+/// were asked for consent by mails that count for `campaign`.
 pub fn candidates(
     conn: &Conn,
     audience: &Audience,
     after: ContactId,
     since: Instant,
     limit: u32,
+    campaign: CampaignId,
 ) -> Result<Vec<Candidate>> {
+    let asked = consent_event::asked_sql("contact", "(SELECT practice FROM campaign WHERE id = ?6)");
     let mut statement = conn.prepare_cached(&format!(
-        "SELECT id, email, email_key, revision, consent,
+        "SELECT id, email, email_key, revision, consent, {asked} AS asked_at,
                 (SELECT count(*) FROM message
                  WHERE contact_id = contact.id AND accepted_at >= ?4 AND tracking = 'personal') AS tracked_lately
          FROM contact
@@ -109,6 +119,7 @@ pub fn candidates(
             after.0,
             to_millis(since),
             limit,
+            campaign.0,
         ),
         |row| {
             Ok(Candidate {
@@ -118,6 +129,7 @@ pub fn candidates(
                 revision: row.get("revision")?,
                 consent: word(row, "consent")?,
                 tracked_lately: row.get("tracked_lately")?,
+                asked_at: instant(row, "asked_at")?,
             })
         },
     )?;
@@ -168,6 +180,8 @@ pub struct Letter {
     pub pixel_token: Option<Token>,
     /// For the preference pages.
     pub preference_token: Token,
+    /// It was planned to ask for consent to tracking.
+    pub asks: bool,
     /// Attempts so far.
     pub attempts: u32,
     /// The person's revision that the audit read.
@@ -195,15 +209,21 @@ pub struct LetterPerson {
     pub revision: i64,
     /// Tracking consent.
     pub consent: ConsentState,
+    /// When they were asked for it last.
+    pub asked_at: Option<Instant>,
 }
 
-const LETTER: &str =
-    "SELECT m.id, m.campaign_id, m.email, m.address_hash, m.tracking, m.not_tracked, m.pixel_token,
-           m.preference_token, m.attempts, m.contact_revision,
+fn letter_sql() -> String {
+    let asked = consent_event::asked_sql("c", "(SELECT practice FROM campaign WHERE id = m.campaign_id)");
+    format!(
+        "SELECT m.id, m.campaign_id, m.email, m.address_hash, m.tracking, m.not_tracked, m.pixel_token,
+           m.preference_token, m.asks, m.attempts, m.contact_revision,
            c.id AS contact_id, c.email AS contact_email, c.email_key, c.first_name, c.last_name, c.fields,
-           c.revision, c.consent
+           c.revision, c.consent, {asked} AS asked_at
     FROM message AS m
-    LEFT JOIN contact AS c ON c.id = m.contact_id";
+    LEFT JOIN contact AS c ON c.id = m.contact_id"
+    )
+}
 
 fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
     let token = |column: &str| -> rusqlite::Result<Option<Token>> {
@@ -222,6 +242,7 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
             fields: row.get("fields")?,
             revision: row.get("revision")?,
             consent: word(row, "consent")?,
+            asked_at: instant(row, "asked_at")?,
         }),
     };
     let not_tracked = match row.get::<_, Option<String>>("not_tracked")? {
@@ -241,6 +262,7 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
         not_tracked,
         pixel_token: token("pixel_token")?,
         preference_token: token("preference_token")?.ok_or(rusqlite::Error::InvalidQuery)?,
+        asks: row.get("asks")?,
         attempts: row.get("attempts")?,
         audited_revision: row.get("contact_revision")?,
         person,
@@ -250,7 +272,8 @@ fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
 /// Returns up to `limit` planned messages of a campaign behind `after`, for the audit.
 pub fn planned(conn: &Conn, campaign: CampaignId, after: MessageId, limit: u32) -> Result<Vec<Letter>> {
     let mut statement = conn.prepare_cached(&format!(
-        "{LETTER} WHERE m.campaign_id = ?1 AND m.state = 'planned' AND m.id > ?2 ORDER BY m.id LIMIT ?3"
+        "{} WHERE m.campaign_id = ?1 AND m.state = 'planned' AND m.id > ?2 ORDER BY m.id LIMIT ?3",
+        letter_sql()
     ))?;
     let rows = statement.query_map((campaign.0, after.0, limit), letter)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -258,17 +281,19 @@ pub fn planned(conn: &Conn, campaign: CampaignId, after: MessageId, limit: u32) 
 
 fn retry_sql() -> String {
     format!(
-        "{LETTER} WHERE m.campaign_id = ?1 AND m.state IN ('queued', 'deferred')
+        "{} WHERE m.campaign_id = ?1 AND m.state IN ('queued', 'deferred')
            AND m.next_attempt_at > ?2 AND m.next_attempt_at <= ?3
-         ORDER BY m.next_attempt_at LIMIT 1"
+         ORDER BY m.next_attempt_at LIMIT 1",
+        letter_sql()
     )
 }
 
 fn first_sql() -> String {
     format!(
-        "{LETTER} WHERE m.campaign_id = ?1 AND m.state IN ('queued', 'deferred')
+        "{} WHERE m.campaign_id = ?1 AND m.state IN ('queued', 'deferred')
            AND m.next_attempt_at = ?2 AND ?2 <= ?3
-         ORDER BY m.id LIMIT 1"
+         ORDER BY m.id LIMIT 1",
+        letter_sql()
     )
 }
 
@@ -307,6 +332,8 @@ pub struct HandOver {
     pub tracking: TrackingMode,
     /// Why it is not tracked on its own.
     pub not_tracked: Option<NotTrackedReason>,
+    /// It asks for consent to tracking: never where it was not planned to.
+    pub asks: bool,
     /// The person's revision that the mail is made from.
     pub contact_revision: i64,
 }
@@ -319,14 +346,15 @@ pub fn hand_over(conn: &Conn, id: MessageId, now: Instant, hand_over: &HandOver)
         "UPDATE message
          SET state = 'handing_over', handing_over_at = :now, attempts = attempts + 1, email = :email,
              address_hash = :hash, tracking = :tracking, not_tracked = :not_tracked,
-             pixel_token = CASE WHEN :tracking = 'personal' THEN pixel_token END, contact_revision = :revision
+             pixel_token = CASE WHEN :tracking = 'personal' THEN pixel_token END, contact_revision = :revision,
+             asks = :asks
          WHERE id = :id",
     )?
     .execute(rusqlite::named_params! {
         ":id": id.0, ":now": to_millis(now), ":email": hand_over.email, ":hash": hand_over.address_hash,
         ":tracking": hand_over.tracking.as_str(),
         ":not_tracked": hand_over.not_tracked.map(NotTrackedReason::as_str),
-        ":revision": hand_over.contact_revision,
+        ":revision": hand_over.contact_revision, ":asks": hand_over.asks,
     })?;
     Ok(())
 }
@@ -421,6 +449,10 @@ pub fn settle(conn: &Conn, id: MessageId, now: Instant, outcome: &Outcome) -> Re
         ":skip": skip.map(SkipReason::as_str),
         ":uncount": i64::from(matches!(outcome, Outcome::Requeued { .. })),
     })?;
+    // A mail of which nobody knows whether it left may have asked.
+    if matches!(state, MessageState::Accepted | MessageState::Uncertain) {
+        consent_event::note_asked(conn, id, now)?;
+    }
     if state != MessageState::Queued {
         message_event::add(conn, id, now, state, reply)?;
     }

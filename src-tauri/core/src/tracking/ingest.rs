@@ -8,9 +8,11 @@ use super::classify::{self, Facts, Told};
 use super::judge::{self, Mail, Said, Timing};
 use super::networks::{self, Network};
 use super::policy::{self, Cap, Counted, Decision, RequestFacts, Stored, Target};
+use super::signal;
 use super::token::Token;
 use crate::clock::Instant;
 use crate::domain::message::MessageState;
+use crate::domain::open::HitClass;
 use crate::ids::CampaignId;
 use crate::store::hit::{self, Found, FoundMessage, NewHit};
 use crate::store::rollup::{self, StoredHit, Uncounted};
@@ -156,14 +158,7 @@ pub fn record(conn: &Conn, arrival: &Arrival) -> Result<Recorded> {
                 ..
             },
         ) => {
-            let facts = Facts {
-                head_only: arrival.head_only,
-                prefetch: arrival.prefetch,
-                network: arrival.source.label(),
-                ..Facts::default()
-            };
-            let verdict = classify::judge(&facts, &told(&arrival.user_agent));
-            rollup::shared_load(conn, *campaign, arrival.at, verdict.class)?;
+            rollup::shared_load(conn, *campaign, arrival.at, by_itself(arrival))?;
             Ok(Recorded::Counted)
         }
         (Decision::Record, _) => Ok(Recorded::Nothing),
@@ -196,6 +191,7 @@ fn count(conn: &Conn, arrival: &Arrival, found: &Found, why: Counted) -> Result<
                 (_, Some(why)) => rollup::uncounted(conn, campaign, message.id, arrival.at, why)?,
                 (Counted::NotRecordedAtRequest, _) => {
                     rollup::campaign_counter(conn, campaign, rollup::NOT_RECORDED_AT_REQUEST)?;
+                    signal::heed(conn, message, by_itself(arrival), arrival.at)?;
                 }
                 _ => rollup::campaign_counter(conn, campaign, rollup::REFUSED)?,
             }
@@ -206,6 +202,17 @@ fn count(conn: &Conn, arrival: &Arrival, found: &Found, why: Counted) -> Result<
         _ => counter::add(conn, counter::SHARED_OUTSIDE)?,
     }
     Ok(Recorded::Nothing)
+}
+
+/// Returns what a hit is taken for by what it says itself, where nothing of it is kept to judge it again.
+fn by_itself(arrival: &Arrival) -> HitClass {
+    let facts = Facts {
+        head_only: arrival.head_only,
+        prefetch: arrival.prefetch,
+        network: arrival.source.label(),
+        ..Facts::default()
+    };
+    classify::judge(&facts, &told(&arrival.user_agent)).class
 }
 
 /// Returns what a user agent says.

@@ -14,4 +14,5 @@ mod machines;
 mod masks;
 pub mod networks;
 pub mod policy;
+pub mod signal;
 pub mod token;

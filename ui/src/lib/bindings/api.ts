@@ -316,7 +316,19 @@ label: string,
 /**
  * Where it leads: `https:`, `http:`, `mailto:` or `tel:`.
  */
-link: string, } | { "type": "divider", } | { "type": "footer", 
+link: string, } | { "type": "divider", } | { "type": "consent", 
+/**
+ * What the person agrees to, as it is kept with their answer: the same for everyone, so no merge fields.
+ */
+wording: string, 
+/**
+ * What the link says.
+ */
+label: string, 
+/**
+ * Send this mail only to people who can be asked.
+ */
+only: boolean, } | { "type": "footer", 
 /**
  * Paragraphs above the address; may be empty.
  */
@@ -676,7 +688,7 @@ state: ConsentState,
  */
 at: string, 
 /**
- * By which way: "import members.csv", "preference page", "by hand".
+ * By which way: "import members.csv", "preference page", "consent page", "browser signal", "by hand".
  */
 source: string, 
 /**
@@ -719,6 +731,14 @@ list_ids: Array<ListId>,
  */
 consent_history: Array<ConsentEvent>, 
 /**
+ * When a mail that asks for consent to tracking was taken by the server last.
+ */
+asked_at: string | null, 
+/**
+ * Only a practice mail has asked them, which reached nobody.
+ */
+asked_in_practice: boolean, 
+/**
  * The mails of launched campaigns, newest first, at most 200.
  */
 messages: Array<ContactMessage>, };
@@ -727,6 +747,11 @@ export type ContactErase = {
  * Whom.
  */
 ids: Array<ContactId>, };
+export type ContactEraseOpens = { 
+/**
+ * Whose.
+ */
+id: ContactId, };
 export type ContactEraseResponse = { 
 /**
  * Contacts erased.
@@ -1415,8 +1440,8 @@ export type NotTracked = {
 /**
  * The sum of the reasons.
  */
-total: number, } & ({ [key in "refused" | "unknown_consent" | "campaign_off" | "shared_pixel" | "no_address" | "frequency_cap" | "erased"]?: number });
-export type NotTrackedReason = "refused" | "unknown_consent" | "campaign_off" | "shared_pixel" | "no_address" | "frequency_cap" | "erased";
+total: number, } & ({ [key in "refused" | "unknown_consent" | "campaign_off" | "shared_pixel" | "no_address" | "frequency_cap" | "asks_consent" | "erased"]?: number });
+export type NotTrackedReason = "refused" | "unknown_consent" | "campaign_off" | "shared_pixel" | "no_address" | "frequency_cap" | "asks_consent" | "erased";
 export type OutboxGet = { 
 /**
  * Which.
@@ -2085,7 +2110,11 @@ theme: Theme,
 /**
  * The cap on tracked mails to one person in 30 days; beyond it mails go out without a pixel.
  */
-tracked_per_30_days: number, };
+tracked_per_30_days: number, 
+/**
+ * A reader's browser that sends DNT or GPC with an open refuses tracking for its reader, from then on.
+ */
+signal_is_refusal: boolean, };
 export type SettingsUpdate = { 
 /**
  * See [`Settings::unknown_policy`].
@@ -2110,7 +2139,11 @@ theme?: Theme,
 /**
  * See [`Settings::tracked_per_30_days`].
  */
-tracked_per_30_days?: number, };
+tracked_per_30_days?: number, 
+/**
+ * See [`Settings::signal_is_refusal`].
+ */
+signal_is_refusal?: boolean, };
 export type Signal = "no_signal" | "machine_only" | "unknown" | "human";
 export type Span = { 
 /**
@@ -2284,6 +2317,7 @@ export type Commands = {
   contact_consent_set: [ContactConsentSet, Done];
   contact_suppress: [ContactSuppress, Done];
   contact_erase: [ContactErase, ContactEraseResponse];
+  contact_erase_opens: [ContactEraseOpens, Done];
   contact_export: [ContactExport, ContactExportResponse];
   list_list: [ListList, ListListResponse];
   list_save: [ListSave, ListSaved];
@@ -2351,6 +2385,7 @@ export const provides: Record<keyof Commands, Tag[]> = {
   contact_consent_set: [],
   contact_suppress: [],
   contact_erase: [],
+  contact_erase_opens: [],
   contact_export: [],
   list_list: ["lists", "contacts"],
   list_save: [],

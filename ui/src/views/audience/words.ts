@@ -1,5 +1,6 @@
 /** A person's word on tracking, in words, and as whom one shows them. */
-import type { ConsentState, ContactRow } from "$lib/bindings/api";
+import type { ConsentEvent, ConsentState, ContactRow } from "$lib/bindings/api";
+import { dateTime, day } from "$lib/format/time";
 
 export const CONSENT_WORDS = {
   granted: "allowed",
@@ -12,6 +13,16 @@ export const CONSENT_TITLES = {
   refused: "Refused tracking",
   unknown: "Not asked yet",
 } satisfies Record<ConsentState, string>;
+
+/** What is held of a person's word, told apart by whether they were asked. */
+export function consentTitle(consent: ConsentState, askedAt: string | null): string {
+  return consent === "unknown" && askedAt !== null ? "Asked, no answer yet" : CONSENT_TITLES[consent];
+}
+
+/** When a word was said. Of what a browser sent only the day is kept, in UTC. */
+export function eventTime({ at, source }: Pick<ConsentEvent, "at" | "source">): string {
+  return source === "browser signal" ? day(at, "UTC") : dateTime(at);
+}
 
 export const CONSENTS = ["granted", "refused", "unknown"] as const satisfies readonly ConsentState[];
 

@@ -7,6 +7,7 @@ export function mendAt(finding: Finding, campaign: CampaignId): { label: string;
     case "no_postal_address":
       return { label: "Write it", href: "#/settings/privacy" };
     case "no_address":
+    case "question_without_address":
     case "local_address_real_account":
     case "listener_not_running":
     case "no_unsubscribe_way":

@@ -4,6 +4,7 @@ const SKIP_WORDS: Record<string, [one: string, many: string]> = {
   unsubscribed: ["who unsubscribed", "who unsubscribed"],
   suppressed: ["whose mail is stopped", "whose mail is stopped"],
   erased: ["who was erased", "who were erased"],
+  not_to_be_asked: ["who has answered or was asked in the last six months", "who have answered or were asked in the last six months"],
   render_failed: ["whose mail could not be written", "whose mails could not be written"],
 };
 

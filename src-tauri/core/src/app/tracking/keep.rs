@@ -5,6 +5,7 @@ use super::pages;
 use crate::clock::{Instant, from_millis, to_millis};
 use crate::ids::Entropy;
 use crate::listener::Wish;
+use crate::store::preference::Said;
 use crate::store::{self, Conn, Replay};
 use crate::tracking::ingest::{self, Arrival, Source};
 use crate::tracking::networks::Network;
@@ -142,7 +143,7 @@ fn apply(conn: &Conn, bytes: &[u8], entropy: &dyn Entropy) -> store::Result<()> 
             token: text,
             at,
             wish,
-        } => pages::wished(conn, &token(&text)?, wish, from_millis(at)).map(|_| ()),
+        } => pages::wished(conn, &token(&text)?, wish, from_millis(at), Said::Before).map(|_| ()),
     }
 }
 

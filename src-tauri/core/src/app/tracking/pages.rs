@@ -10,7 +10,7 @@ use crate::domain::message::TrackingMode;
 use crate::listener::pages::{Page, Recording, Standing, View, grant_wording};
 use crate::listener::{AnswerPage, Pages, Wish};
 use crate::store::activity::{self, NewActivity};
-use crate::store::preference::{self, Reader};
+use crate::store::preference::{self, Reader, Said};
 use crate::store::{self, Conn, counter, setting, test_token};
 use crate::tracking::token::Token;
 
@@ -47,7 +47,7 @@ impl Pages for Ports {
                 kept: Some((keep::wish(&token, wish, at), Page::Preferences(received(wish)))),
                 read: None,
             },
-            move |conn, now| wished(conn, &token, wish, now),
+            move |conn, now| wished(conn, &token, wish, now, Said::Now),
         );
     }
 
@@ -73,6 +73,7 @@ pub(super) fn wished(
     token: &Token,
     wish: Wish,
     now: Instant,
+    said: Said,
 ) -> store::Result<(Page, &'static [Tag])> {
     let (before, reader) = view(conn, token)?;
     count(conn, &before)?;
@@ -86,14 +87,14 @@ pub(super) fn wished(
         let done = Some(wish);
         return Ok((Page::Preferences(View { done, ..before }), tags));
     };
-    let done = act(conn, &reader, &before.sender, wish, now)?;
+    let done = act(conn, &reader, &before.sender, wish, (now, said))?;
     let (after, _) = view(conn, token)?;
     let tags: &[Tag] = match done {
         Done::Now => &[Tag::Opens, Tag::Activity, Tag::Contacts],
         Done::Before | Done::Refused => &[],
     };
-    let said = (done != Done::Refused).then_some(wish);
-    Ok((Page::Preferences(View { done: said, ..after }), tags))
+    let done = (done != Done::Refused).then_some(wish);
+    Ok((Page::Preferences(View { done, ..after }), tags))
 }
 
 /// What the page says of a wish that is kept and not done yet: the same for everybody.
@@ -103,6 +104,7 @@ fn received(wish: Wish) -> View {
         address: None,
         on_file: None,
         standing: Standing::Stranger,
+        question: None,
         done: Some(wish),
     }
 }
@@ -127,19 +129,29 @@ enum Done {
     Refused,
 }
 
-fn act(conn: &Conn, reader: &Reader, sender: &str, wish: Wish, now: Instant) -> store::Result<Done> {
+fn act(
+    conn: &Conn,
+    reader: &Reader,
+    sender: &str,
+    wish: Wish,
+    (now, said): (Instant, Said),
+) -> store::Result<Done> {
     let (is_new, kind, what) = match wish {
         Wish::StopRecording => (
-            preference::stop_recording(conn, reader, now)?,
+            preference::stop_recording(conn, reader, now, said)?,
             ActivityKind::OptedOut,
             "asked not to be recorded",
         ),
         Wish::AllowRecording => {
-            let is_new = preference::allow_recording(conn, reader, now, &grant_wording(sender))?;
+            let is_new = preference::allow_recording(conn, reader, now, &grant_wording(sender), said)?;
             if !is_new && reader.consent != Some(ConsentState::Granted) {
                 return Ok(Done::Refused);
             }
-            (is_new, ActivityKind::Contacts, "agreed to be recorded again")
+            let what = match reader.question {
+                Some(_) => "agreed that opens are recorded",
+                None => "agreed to be recorded again",
+            };
+            (is_new, ActivityKind::Contacts, what)
         }
         Wish::Unsubscribe => (
             preference::unsubscribe(conn, reader, now)?,
@@ -151,6 +163,14 @@ fn act(conn: &Conn, reader: &Reader, sender: &str, wish: Wish, now: Instant) -> 
             ActivityKind::Contacts,
             "asked for what is held about them",
         ),
+        Wish::EraseRecorded => match preference::erase_recorded(conn, reader, said)? {
+            Some(is_new) => (
+                is_new,
+                ActivityKind::Contacts,
+                "had what was recorded of them erased",
+            ),
+            None => return Ok(Done::Refused),
+        },
     };
     if !is_new {
         return Ok(Done::Before);
@@ -176,6 +196,10 @@ fn view(conn: &Conn, token: &Token) -> store::Result<(View, Option<Reader>)> {
     let reader = preference::find(conn, token)?;
     let Some(reader) = reader else {
         let is_test = test_token::exists(conn, token)?;
+        let question = match test_token::campaign(conn, token)? {
+            Some(campaign) => preference::question(conn, campaign)?,
+            None => None,
+        };
         return Ok((
             View {
                 sender: if is_test { organisation } else { String::new() },
@@ -186,6 +210,7 @@ fn view(conn: &Conn, token: &Token) -> store::Result<(View, Option<Reader>)> {
                 } else {
                     Standing::Stranger
                 },
+                question,
                 done: None,
             },
             None,
@@ -209,6 +234,7 @@ fn view(conn: &Conn, token: &Token) -> store::Result<(View, Option<Reader>)> {
             subscribed: !reader.suppressed,
             consent: reader.consent,
         },
+        question: reader.question.clone(),
         done: None,
     };
     Ok((view, Some(reader)))

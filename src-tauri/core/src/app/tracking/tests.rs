@@ -1,5 +1,6 @@
 //! The listener over real sockets and a real database.
 
+mod consent;
 mod doors;
 mod fixtures;
 mod hits;
@@ -8,7 +9,7 @@ mod pages;
 use super::*;
 use crate::api::{Code, Event};
 use crate::app::testing::{Bench, bench};
-use crate::ids::SeededEntropy;
+use crate::ids::{CampaignId, SeededEntropy};
 use crate::render::pixel::GIF;
 use crate::store::test_token;
 use crate::tracking::token::Token;
@@ -221,29 +222,6 @@ fn read(bytes: &[u8]) -> Answer {
             .map(str::to_owned)
             .collect(),
         body: bytes[end + 4..].to_vec(),
-    }
-}
-
-impl Desk {
-    fn mail_of(&self, id: i64) -> Mail {
-        let (pixel, page): (Vec<u8>, Vec<u8>) = self
-            .bench
-            .engine
-            .db
-            .read(|conn| {
-                conn.query_row(
-                    "SELECT pixel_token, preference_token FROM message WHERE id = ?1",
-                    [id],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )
-                .map_err(store::Error::from)
-            })
-            .unwrap();
-        Mail {
-            id,
-            pixel: Token::from_bytes(&pixel).unwrap(),
-            page: Token::from_bytes(&page).unwrap(),
-        }
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) fn section(view: &View) -> String {
     let said = match consent {
         ConsentState::Granted => "you agreed",
         ConsentState::Refused => "you refused",
+        ConsentState::Unknown if view.question.is_some() => "you have not answered yet",
         ConsentState::Unknown => "you were not asked",
     };
     let mails = if subscribed { "subscribed" } else { "unsubscribed" };

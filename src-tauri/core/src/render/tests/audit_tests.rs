@@ -15,10 +15,13 @@ fn audited(change: impl Fn(&mut Rendered), expected: impl Fn(&mut Expected)) -> 
         url: &url,
         mailto: "leave@example.org",
     };
+    let ends = format!("{url}#opens");
     let mut wanted = Expected {
         to: "ana@example.org",
         pixel: links.pixel.as_deref(),
         preference_url: Some(&url),
+        ends_tracking: Some(&ends),
+        question: None,
         unsubscribe: &unsubscribe,
         postal_address: POSTAL,
     };
@@ -82,7 +85,7 @@ fn the_audit_finds_what_must_not_leave() {
     );
     assert_eq!(
         audited(|rendered| rendered.text = "no address".into(), same),
-        ["no_postal_address", "preference_link"]
+        ["no_postal_address", "preference_link", "tracking_link"]
     );
     assert_eq!(
         audited(|_| {}, |expected| expected.postal_address = " \n"),
@@ -130,4 +133,68 @@ fn the_audit_finds_a_header_that_was_smuggled_in() {
         );
     }
     assert!(!check(b"", &someone).is_empty(), "nothing is no mail");
+}
+
+#[test]
+fn a_tracked_mail_without_the_link_that_ends_tracking_does_not_leave() {
+    let without = |part: fn(&mut Rendered) -> &mut String| {
+        move |rendered: &mut Rendered| {
+            let text = part(rendered);
+            *text = text.replace("#opens", "");
+        }
+    };
+    let same = |_: &mut Expected| {};
+    assert_eq!(audited(without(|mail| &mut mail.html), same), ["tracking_link"]);
+    assert_eq!(audited(without(|mail| &mut mail.text), same), ["tracking_link"]);
+}
+
+#[test]
+fn the_audit_finds_a_question_that_is_missing_or_anothers_or_beside_a_pixel() {
+    let page = tracked_links().preferences.expect("it is tracked");
+    let question = format!("{page}#question");
+    let anothers = format!("https://news.example.org/u/{}#question", tokens().pixel);
+    let asks = |url: &str, times: usize| {
+        let (html, text) = (
+            format!("<a href=\"{url}\">Answer</a>"),
+            format!("\nAnswer: {url}\n"),
+        );
+        move |rendered: &mut Rendered| {
+            rendered.html = rendered.html.replacen("<img ", "<i ", 1);
+            rendered.html.push_str(&html.repeat(times));
+            rendered.text.push_str(&text.repeat(times));
+        }
+    };
+    let asked = |expected: &mut Expected| {
+        // Lives as long as the test.
+        expected.question = Some(Box::leak(question.clone().into_boxed_str()));
+        (expected.pixel, expected.ends_tracking) = (None, None);
+    };
+    let unasked = |expected: &mut Expected| (expected.pixel, expected.ends_tracking) = (None, None);
+    let none: &[&str] = &[];
+    assert_eq!(audited(asks(&question, 1), asked), none);
+    assert_eq!(audited(asks(&question, 0), asked), ["question"], "it must ask");
+    assert_eq!(audited(asks(&question, 2), asked), ["question"], "once");
+    assert_eq!(
+        audited(asks(&anothers, 1), asked),
+        ["question"],
+        "the reader's own page"
+    );
+    assert_eq!(
+        audited(asks(&question, 1), unasked),
+        ["question"],
+        "who is not to be asked"
+    );
+    assert_eq!(audited(asks(&anothers, 1), unasked), ["question"]);
+    let beside = |rendered: &mut Rendered| {
+        let link = format!("<a href=\"{question}\">Answer</a>");
+        rendered.html.push_str(&link);
+        rendered.text.push_str(&format!("\n{question}\n"));
+    };
+    assert_eq!(
+        audited(beside, |expected| {
+            expected.question = Some(Box::leak(question.clone().into_boxed_str()));
+        }),
+        ["question"],
+        "a pixel beside the question, even this reader's own"
+    );
 }

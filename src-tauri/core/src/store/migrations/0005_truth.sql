@@ -53,5 +53,11 @@ ALTER TABLE campaign ADD COLUMN closing TEXT;
 
 -- The mail asks its reader for consent to tracking, and carries no pixel.
 ALTER TABLE message ADD COLUMN asks INTEGER NOT NULL DEFAULT 0;
--- When a mail that asks was taken by the server last.
+-- When a mail that asks was taken by the server last, or may have been.
 ALTER TABLE contact ADD COLUMN asked_at INTEGER;
+-- The same of practice, which reaches nobody: it keeps nobody from being asked by a real mail.
+ALTER TABLE contact ADD COLUMN asked_practice_at INTEGER;
+-- A refusal destroys the tokens of all mails to the person: those of before this rule, too.
+UPDATE message SET pixel_token = NULL WHERE contact_id IN (SELECT id FROM contact WHERE consent = 'refused');
+-- The campaign of a test mail, whose page shows its question.
+ALTER TABLE test_token ADD COLUMN campaign_id INTEGER;

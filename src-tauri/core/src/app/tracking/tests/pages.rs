@@ -22,15 +22,16 @@ fn an_opt_out_holds_for_mail_already_sent() {
     );
     let before = desk.number(HITS);
     desk.look(&first, THUNDERBIRD, "");
-    desk.look(&desk.mail_of(other.id), THUNDERBIRD, "");
+    desk.look(&other, THUNDERBIRD, "");
     assert_eq!(
         desk.number(HITS),
         before,
         "neither that mail nor the person's others are recorded"
     );
     assert_eq!(
-        desk.number("SELECT n FROM campaign_counter WHERE name = 'refused'"),
-        2
+        desk.number("SELECT n FROM counter WHERE name = 'unknown_token'"),
+        2,
+        "their tokens are destroyed, and belong to nobody any more"
     );
     assert_eq!(
         desk.texts("SELECT consent FROM contact WHERE id = 1"),
@@ -75,8 +76,13 @@ fn recording_again_needs_the_words_on_the_page() {
         "what is kept is what was shown: {wording}"
     );
     assert!(wording.contains("Harbour Club"));
+    assert_eq!(desk.texts("SELECT consent FROM contact"), ["granted"]);
     desk.look(&mail, THUNDERBIRD, "");
-    assert_eq!(desk.number(HITS), 1, "recording is on again");
+    assert_eq!(
+        desk.number(HITS),
+        0,
+        "recording is on again for the mails to come; a destroyed token does not come back"
+    );
 }
 
 #[test]
@@ -196,7 +202,7 @@ fn what_is_posted_to_nobodys_page_is_counted_with_its_time() {
         Token::generate(&SeededEntropy::new(77)),
         Token::generate(&SeededEntropy::new(78)),
     );
-    desk.write(move |conn| test_token::add(conn, Instant::UNIX_EPOCH, &test));
+    desk.write(move |conn| test_token::add(conn, Instant::UNIX_EPOCH, &test, CampaignId(1)));
     desk.get(&format!("/u/{nobodys}"), "");
     for token in [&mail.page, &test] {
         desk.post(token, FORM, "action=stop_tracking");
@@ -224,7 +230,7 @@ fn what_is_posted_to_nobodys_page_is_counted_with_its_time() {
 fn a_test_mails_links_say_so_and_do_nothing() {
     let desk = desk();
     let token = Token::generate(&SeededEntropy::new(78));
-    desk.write(move |conn| test_token::add(conn, Instant::UNIX_EPOCH, &token));
+    desk.write(move |conn| test_token::add(conn, Instant::UNIX_EPOCH, &token, CampaignId(1)));
     assert!(desk.get(&format!("/u/{token}"), "").text().contains("test mail"));
     for body in [
         "action=stop_tracking",
