@@ -104,8 +104,8 @@ pub fn report(report: &Report) -> String {
     out.push_str(&format!("  {tracked} could be measured of {accepted} accepted"));
     if let Some(share) = report.reachable_share {
         out.push_str(&format!(
-            " · listener reachable {:.0} % of the window so far",
-            share * 100.0
+            " · listener reachable {} of the window so far",
+            words::percent(share)
         ));
     }
     out.push('\n');

@@ -19,9 +19,18 @@ h1 { font-size: 20px; margin: 0; } h2 { font-size: 14px; margin: 32px 0 8px; }
 p { margin: 4px 0; } .quiet { color: var(--quiet); } .range { font-size: 28px; margin: 24px 0 8px; }
 table { border-collapse: collapse; width: 100%; } td, th { padding: 4px 8px; border-bottom: 1px solid var(--line);
   text-align: start; font-weight: normal; } td + td { text-align: end; } svg { display: block; width: 100%; height: auto; }
-.human { fill: var(--human); } .unknown { fill: var(--unknown); } .none { fill: var(--none); }
+.human { fill: var(--human); } .unknown { fill: url(#dither); } .none { fill: url(#dots); }
+.defs { position: absolute; width: 0; height: 0; } .ink { fill: var(--ink); } .ends { fill: none; stroke: var(--quiet); }
 .machine { fill: none; stroke: var(--machine); stroke-width: 2; } .axis { stroke: var(--line); }
 text { fill: var(--quiet); font-size: 12px; }";
+
+/// Fills that tell the parts apart without colour, as in the window.
+const PATTERNS: &str = "<svg class=\"defs\" aria-hidden=\"true\"><defs>
+<pattern id=\"dither\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\"><g style=\"fill: var(--unknown)\">\
+<path opacity=\".3\" d=\"M0 0h4v4H0z\"/><path d=\"M0 0h2v2H0zM2 2h2v2H2z\"/></g></pattern>
+<pattern id=\"dots\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\">\
+<circle cx=\"3\" cy=\"3\" r=\"1\" style=\"fill: var(--none)\"/></pattern>
+</defs></svg>\n";
 
 /// Returns the page.
 pub fn page(report: &Report, chart: &ReportSeriesResponse) -> String {
@@ -33,7 +42,7 @@ pub fn page(report: &Report, chart: &ReportSeriesResponse) -> String {
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n<style>{STYLE}</style>\n\
-         </head>\n<body>\n<h1>{title}</h1>\n<p class=\"quiet\">{}</p>\n",
+         </head>\n<body>\n{PATTERNS}<h1>{title}</h1>\n<p class=\"quiet\">{}</p>\n",
         escape(&report.subject)
     );
     if report.practice {
@@ -42,7 +51,11 @@ pub fn page(report: &Report, chart: &ReportSeriesResponse) -> String {
         );
     }
     headline(&mut out, report);
+    out.push_str(&ends(report));
     out.push_str(&bar(&report.parts));
+    if report.estimate.is_some() {
+        let _ = writeln!(out, "<p class=\"quiet\">{}</p>", words::ASSUMPTION);
+    }
     parts(&mut out, report);
     unseen(&mut out, report);
     over_time(&mut out, chart, zone);
@@ -97,12 +110,35 @@ fn headline(out: &mut String, report: &Report) {
     if let Some(why) = parts.unmeasured {
         let _ = writeln!(out, "<p>{}</p>", escape(words::unmeasured(why)));
     }
-    if report.estimate.is_some() {
-        let _ = writeln!(out, "<p class=\"quiet\">{}</p>", words::ASSUMPTION);
-    }
 }
 
-/// Draws the range: confirmed and unknown filled, machines outlined, the rest faint. Empty where nothing was measured.
+/// Draws a bracket from the range's low end to its high one, and on it the estimate with its interval. Loads that were
+/// not recorded lie in no part of the bar, but within the range.
+fn ends(report: &Report) -> String {
+    let (Some(low), Some(high)) = (report.parts.confirmed_rate, report.parts.upper_rate) else {
+        return String::new();
+    };
+    let x = |rate: f64| 900.0 * rate;
+    let mut out = format!(
+        "<svg viewBox=\"0 0 900 12\" aria-hidden=\"true\">\n<path class=\"ends\" d=\"M{0:.1} 11V6H{1:.1}V11\"/>\n",
+        x(low),
+        x(high)
+    );
+    if let (Some(rate), Some([from, to])) = (report.estimate, report.interval) {
+        let _ = writeln!(
+            out,
+            "<rect class=\"ink\" opacity=\".5\" x=\"{:.1}\" y=\"4\" width=\"{:.1}\" height=\"4\"/>\n\
+             <rect class=\"ink\" x=\"{:.1}\" y=\"1\" width=\"2\" height=\"10\"/>",
+            x(from),
+            x(to - from),
+            x(rate) - 1.0
+        );
+    }
+    out.push_str("</svg>\n");
+    out
+}
+
+/// Draws the range: confirmed filled, unknown dithered, machines outlined, the rest dotted. Empty where nothing was measured.
 pub fn bar(parts: &RateParts) -> String {
     const WIDTH: f64 = 900.0;
     let Some(_) = parts.confirmed_rate else {
@@ -410,6 +446,10 @@ mod tests {
         let page = page(&report, &chart());
         assert!(page.contains("likely 40 % (35 % to 55 %)"), "{page}");
         assert!(page.contains(words::ASSUMPTION));
+        assert!(
+            page.contains("<path class=\"ends\" d=\"M300.0 11V6H540.0V11\"/>"),
+            "the range is drawn as one: {page}"
+        );
         assert!(page.contains("95 % interval of the confirmed rate</td><td>26 % to 41 %"));
         assert!(
             page.contains("could not reach us, of the window so far</td><td>3.0 %"),

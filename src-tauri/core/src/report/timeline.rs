@@ -163,7 +163,8 @@ fn hit_entry(source: &Source, hit: &Hit, looks: usize, now: Instant) -> Timeline
         counted: counts(hit),
         client: hit.client.clone(),
         why: why(hit),
-        checking_until: (now < until).then_some(until),
+        // What came around a look makes it a machine's at most; what was a machine's stays one.
+        checking_until: (now < until && !hit.class.is_machine()).then_some(until),
         settled: hit.settled,
         network: hit.network.clone(),
         label: hit.label.clone(),
@@ -195,8 +196,12 @@ fn hit_text(source: &Source, hit: &Hit, looks: usize) -> String {
         (HitClass::HumanDirect, client) => format!("Looked, with {client}"),
         (HitClass::MachinePrefetch, "") => "Fetched in advance, not counted".to_owned(),
         (HitClass::MachinePrefetch, client) => format!("Fetched by {client} in advance, not counted"),
-        (HitClass::Scanner, "") => "Fetched by a security scanner, not counted".to_owned(),
-        (HitClass::Scanner, client) => format!("Fetched by a security scanner, {client}, not counted"),
+        _ if hit.label.is_some() && hit.class.is_machine() => "Fetched by a machine, not counted".to_owned(),
+        // Others only seem to be the client that they name.
+        (HitClass::Scanner, client) if hit.reason == "named_scanner" && !client.is_empty() => {
+            format!("Fetched by a security scanner, {client}, not counted")
+        }
+        (HitClass::Scanner, _) => "Fetched by a security scanner, not counted".to_owned(),
         (HitClass::Bot, _) => "Fetched by a crawler or link previewer, not counted".to_owned(),
         (HitClass::Library, _) => "Fetched by a program, not counted".to_owned(),
         (HitClass::Unknown, _) => "Fetched by something that cannot be told from a person".to_owned(),
@@ -375,12 +380,14 @@ mod tests {
                 .why
                 .starts_with("Taken for a security scanner: three networks")
         );
-        assert_eq!(entry.checking_until, Some(at("09:03:10")));
-        assert_eq!(
-            told("09:03:10").checking_until,
-            None,
-            "its verdict has had its time"
-        );
+        assert_eq!(entry.checking_until, None, "what was a machine's stays one");
+        let looked = Source {
+            hits: vec![hit(1, "09:00:10", HitClass::HumanDirect, "", true)],
+            ..Source::default()
+        };
+        let until = |now| entries(&looked, at(now)).remove(0).checking_until;
+        assert_eq!(until("09:03:09"), Some(at("09:03:10")));
+        assert_eq!(until("09:03:10"), None, "its verdict has had its time");
         let mut kept = hit(2, "09:00:10", HitClass::HumanDirect, "", true);
         kept.reason = "browser".into();
         kept.settled = true;
@@ -397,6 +404,13 @@ mod tests {
             why(&kept),
             "You said that this was a machine.",
             "what the user says needs no evidence"
+        );
+        kept.class = HitClass::Scanner;
+        kept.client = "Chrome".into();
+        assert_eq!(
+            hit_text(&source, &kept, 0),
+            "Fetched by a machine, not counted",
+            "nobody said that it was a scanner"
         );
     }
 

@@ -2,6 +2,7 @@
 import { untrack } from "svelte";
 import type { ActivityRow } from "$lib/bindings/api";
 import { counted } from "$lib/format/number";
+import { day, sameDay } from "$lib/format/time";
 import { backend, CallError } from "$lib/backend/backend";
 import { useQuery } from "$lib/query.svelte";
 
@@ -27,6 +28,36 @@ export interface Feed {
 export function joinRows(newest: readonly ActivityRow[], older: readonly ActivityRow[]): ActivityRow[] {
   const oldestNew = newest.at(-1)?.id ?? Number.POSITIVE_INFINITY;
   return [...newest, ...older.filter((row) => row.id < oldestNew)];
+}
+
+export interface DayOf {
+  /** Tells a day from the same day that came before it in the feed. */
+  key: string;
+  /** The first row's instant. */
+  at: string;
+  rows: ActivityRow[];
+}
+
+/**
+ * Rows under their days, in the order in which they came.
+ *
+ * A day may stand twice: what waited in the spool comes late, with the time at which it happened.
+ */
+export function byDay(rows: readonly ActivityRow[], zone?: string): DayOf[] {
+  const found: DayOf[] = [];
+  const seen = new Map<string, number>();
+  let before: string | null = null;
+  for (const row of rows) {
+    if (before === null || !sameDay(before, row.at, zone)) {
+      const name = day(row.at, zone);
+      const times = (seen.get(name) ?? 0) + 1;
+      seen.set(name, times);
+      found.push({ key: `${name} ${times}`, at: row.at, rows: [] });
+    }
+    found.at(-1)?.rows.push(row);
+    before = row.at;
+  }
+  return found;
 }
 
 export function useActivity(): Feed {

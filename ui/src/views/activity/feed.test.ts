@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ActivityRow } from "$lib/bindings/api";
-import { joinRows } from "./feed.svelte";
+import { byDay, joinRows } from "./feed.svelte";
 
 const rows = (...ids: number[]): ActivityRow[] =>
   ids.map((id) => ({
@@ -27,4 +27,15 @@ describe("the feed", () => {
   });
 
   it("is empty where nothing happened", () => expect(joinRows([], [])).toEqual([]));
+});
+
+describe("the days of the feed", () => {
+  it("may come twice, as two, where something waited in the spool", () => {
+    const [first, late, last] = rows(3, 2, 1);
+    if (first === undefined || late === undefined || last === undefined) throw new Error("three rows");
+    late.at = "2026-03-11T22:00:00Z";
+    const days = byDay([first, late, last], "UTC");
+    expect(days.map((each) => ids(each.rows))).toEqual([[3], [2], [1]]);
+    expect(new Set(days.map((each) => each.key)).size, "a list whose keys repeat cannot be drawn").toBe(3);
+  });
 });
