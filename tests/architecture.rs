@@ -46,6 +46,8 @@ const PURE: &[&str] = &[
     "delivery::pace",
     "delivery::retry",
     "delivery::breaker",
+    "delivery::provider",
+    "simulate",
     "audience::segment",
     "audience::address",
     "report::rate",

@@ -11,6 +11,7 @@ use crate::clock::Instant;
 use crate::delivery::letter::{self, Addressee, LetterError, Letterhead, Parts};
 use crate::delivery::pace::Pace;
 use crate::delivery::plan::Asking;
+use crate::delivery::provider;
 use crate::domain::campaign::{CampaignTracking, Imprint};
 use crate::domain::contact::EmailAddress;
 use crate::domain::window::Window;
@@ -292,14 +293,18 @@ impl Facts {
                 ),
             ));
         }
-        let host = account.host.to_lowercase();
-        let keeps_copy = host.ends_with(".gmail.com") || host.ends_with(".googlemail.com");
-        if keeps_copy && self.campaign.head.tracking != CampaignTracking::Off {
+        if let Some(provider) = provider::of(&account.host)
+            && provider.keeps_copy
+            && self.campaign.head.tracking != CampaignTracking::Off
+        {
             found.push(finding(
                 Warning,
                 "provider_keeps_copy",
-                "Gmail keeps a copy of every mail in your Sent folder, with its pixel. Opening one there looks like a \
-                 reader's open; do not look at them with pictures on.",
+                format!(
+                    "{} keeps a copy of every mail in your Sent folder, with its pixel. Opening one there looks like a \
+                     reader's open; do not look at them with pictures on.",
+                    provider.name
+                ),
             ));
         }
     }
