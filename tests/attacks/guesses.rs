@@ -61,8 +61,15 @@ fn guessed_tokens_store_nothing_and_slow_nobody_down() {
     let verified_after = crowd.ctl.ok(["verify"]);
     assert_eq!(verified_after, verified, "nor does it change any other row");
     let mut after = crowd.ctl.ok(["report", &crowd.campaign]);
-    // These two tell of the time and of the listener, not of readers.
-    for name in ["as_of", "reachable_share"] {
+    // These tell of the time and of the listener, not of readers: no rate is given before anybody could be seen.
+    for name in [
+        "as_of",
+        "reachable_share",
+        "unmeasured",
+        "confirmed_rate",
+        "confirmed_interval",
+        "upper_rate",
+    ] {
         after[name] = before[name].clone();
     }
     assert_eq!(after, before, "a guess is in no number of the report");

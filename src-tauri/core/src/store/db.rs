@@ -18,7 +18,7 @@ use problem::Problem;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -118,10 +118,40 @@ struct Shared {
     replay: Mutex<Option<Replay>>,
     /// Reading connections that nobody uses just now.
     readers: Mutex<Vec<Connection>>,
+    /// Nobody may read any more.
+    is_closing: AtomicBool,
+    /// How many are in use.
+    reading: Mutex<usize>,
+    /// One less is.
+    read: Condvar,
     /// Records that wait in the spool.
     spooled: AtomicUsize,
     /// Why the last commit failed; `None` since one succeeded.
     problem: Mutex<Option<Problem>>,
+}
+
+/// A reading connection in use.
+struct Reading<'a>(&'a Shared);
+
+impl<'a> Reading<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        *shared
+            .reading
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) += 1;
+        Self(shared)
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        *self
+            .0
+            .reading
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner()) -= 1;
+        self.0.read.notify_all();
+    }
 }
 
 impl Shared {
@@ -129,6 +159,9 @@ impl Shared {
         self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
+
+/// How long closing waits for reads in hand.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// The workspace's database.
 pub struct Db {
@@ -185,6 +218,10 @@ impl Db {
         &self,
         read: impl FnOnce(&Conn) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
+        let _reading = Reading::begin(&self.shared);
+        if self.shared.is_closing.load(Ordering::SeqCst) {
+            return Err(Error::Closed.into());
+        }
         let pooled = self
             .shared
             .readers
@@ -197,8 +234,8 @@ impl Db {
         };
         conn.execute_batch("BEGIN DEFERRED").map_err(Error::from)?;
         let result = read(&conn);
-        // A connection that cannot end its transaction is dropped, not pooled.
-        if conn.execute_batch("ROLLBACK").is_ok() {
+        // A connection that cannot end its transaction is dropped, not pooled; so is one of a database that closes.
+        if conn.execute_batch("ROLLBACK").is_ok() && !self.shared.is_closing.load(Ordering::SeqCst) {
             let mut readers = self
                 .shared
                 .readers
@@ -413,15 +450,33 @@ impl Db {
 
     /// Writes what is queued, closes the file and ends the writer.
     pub fn close(&self) {
-        self.shared.lock().closed = true;
-        self.shared.arrived.notify_all();
-        self.shared.left.notify_all();
         // Readers first: the writer's connection, closed last, folds the log into the file, which readers may not.
+        self.shared.is_closing.store(true, Ordering::SeqCst);
+        let reading = self
+            .shared
+            .reading
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let (reading, waited) = self
+            .shared
+            .read
+            .wait_timeout_while(reading, CLOSE, |reading| *reading > 0)
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if waited.timed_out() {
+            tracing::warn!(
+                reading = *reading,
+                "the log stays beside the database: somebody still reads"
+            );
+        }
+        drop(reading);
         self.shared
             .readers
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner())
             .clear();
+        self.shared.lock().closed = true;
+        self.shared.arrived.notify_all();
+        self.shared.left.notify_all();
         let writer = self
             .writer
             .lock()

@@ -252,3 +252,24 @@ fn what_a_failed_transaction_replayed_that_is_there_after_all_is_not_replayed_ag
     assert_eq!((count(&db, "one"), count(&db, "two")), (0, 1));
     assert_eq!(count(&db, counter::REPLAYED), 2);
 }
+
+#[test]
+fn closing_folds_the_log_into_the_file_whoever_has_read() {
+    for _ in 0..40 {
+        let (dir, db) = open();
+        db.write(Priority::Window, |conn| {
+            conn.execute_batch("INSERT INTO setting VALUES ('a', '1')")
+                .map_err(Error::from)
+        })
+        .unwrap();
+        db.read(|conn| conn.query_row("SELECT 1", [], |_| Ok(())).map_err(Error::from))
+            .unwrap();
+        db.close();
+        assert!(
+            !dir.path().join("casement.db-wal").exists(),
+            "the log is left behind"
+        );
+        let refused: Result<()> = db.read(|_| Ok(()));
+        assert!(matches!(refused, Err(Error::Closed)));
+    }
+}
