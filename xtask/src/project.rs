@@ -36,6 +36,11 @@ impl Project {
         })
     }
 
+    /// The folder of the audiences that campaigns are simulated for.
+    pub fn audiences(&self) -> PathBuf {
+        self.root.join("src-tauri/core/data/audiences")
+    }
+
     /// The folder of `package.json`.
     pub fn ui(&self) -> PathBuf {
         self.root.join("ui")

@@ -17,6 +17,7 @@ mod load;
 mod nginx;
 #[cfg(unix)]
 mod pixel;
+mod range;
 mod start;
 #[cfg(unix)]
 mod traffic;
@@ -31,6 +32,11 @@ const BENCHES: &[Bench] = &[
         "start",
         "how long casementctl takes to start, and its memory",
         start::start,
+    ),
+    (
+        "range",
+        "how often the report holds the truth, over invented campaigns",
+        range::range,
     ),
     // It sends signals and reads /proc.
     #[cfg(unix)]

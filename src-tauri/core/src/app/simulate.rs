@@ -71,7 +71,7 @@ fn send(
         let route = route::ensure(
             conn,
             RouteKind::Public,
-            "https://news.example.org",
+            "https://news.simulated",
             window.opens_from,
         )?
         .id;

@@ -91,7 +91,7 @@ const FIND_MESSAGE: &str = "SELECT m.id, m.campaign_id, m.contact_id, m.state, m
            m.accepted_at, m.handing_over_at, m.signal, m.hits, m.machine_hits, m.first_open_at,
            c.opens_from, c.opens_until, p.consent,
            a.from_address IS NOT NULL AND lower(a.from_address) = lower(m.email) AS to_sender,
-           c.practice OR coalesce(r.kind = 'local', 0) AS tried_out, c.judge_at,
+           c.practice OR coalesce(r.tried_out, 0) AS tried_out, c.judge_at,
            c.cap_hits, c.cap_machine_hits
     FROM message AS m
     JOIN campaign AS c ON c.id = m.campaign_id

@@ -50,7 +50,7 @@ pub struct Row {
 pub fn load(conn: &Conn, campaign: CampaignId) -> Result<(HashMap<MessageId, Mail>, Vec<Row>)> {
     let tried_out: bool = conn
         .prepare_cached(
-            "SELECT c.practice OR coalesce(r.kind = 'local', 0)
+            "SELECT c.practice OR coalesce(r.tried_out, 0)
              FROM campaign c LEFT JOIN route r ON r.id = c.route_id WHERE c.id = ?1",
         )?
         .query_row([campaign.0], |row| row.get(0))

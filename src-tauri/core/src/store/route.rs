@@ -19,11 +19,28 @@ pub struct Route {
 /// Returns the row of an address, made where it is missing.
 pub fn ensure(conn: &Conn, kind: RouteKind, base_url: &str, now: Instant) -> Result<Route> {
     conn.prepare_cached(
-        "INSERT INTO route (kind, base_url, created_at) VALUES (?1, ?2, ?3)
+        "INSERT INTO route (kind, base_url, created_at, tried_out) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (kind, base_url) DO NOTHING",
     )?
-    .execute((kind.as_str(), base_url, to_millis(now)))?;
+    .execute((
+        kind.as_str(),
+        base_url,
+        to_millis(now),
+        kind == RouteKind::Local || has_reserved_name(base_url),
+    ))?;
     find(conn, kind, base_url)
+}
+
+/// Tells whether an address has a name that no reader can reach: RFC 2606 and RFC 6761 reserve it.
+fn has_reserved_name(base_url: &str) -> bool {
+    let host = base_url.split("://").nth(1).unwrap_or_default();
+    let host = host.split(['/', ':']).next().unwrap_or_default().to_lowercase();
+    let mut labels = host.trim_end_matches('.').rsplit('.');
+    match (labels.next(), labels.next()) {
+        (Some("test" | "example" | "invalid" | "localhost"), _) => true,
+        (Some("com" | "net" | "org"), Some("example")) => true,
+        _ => false,
+    }
 }
 
 /// Returns the row of an address that was made before.
@@ -55,5 +72,34 @@ fn parse(kind: &str) -> RouteKind {
         "public" => RouteKind::Public,
         "local" => RouteKind::Local,
         _ => RouteKind::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::from_millis;
+    use crate::store::db::testing;
+
+    #[test]
+    fn what_no_reader_can_reach_is_only_tried_out() {
+        let conn = testing::memory();
+        for (kind, url, tried_out) in [
+            (RouteKind::Public, "https://news.harbour-club.eu", false),
+            (RouteKind::Public, "https://testing.org/example", false),
+            (RouteKind::Public, "https://news.harbour.test", true),
+            (RouteKind::Public, "https://News.Example.org:8443/x", true),
+            (RouteKind::Public, "https://example", true),
+            (RouteKind::Local, "http://127.0.0.1:8080", true),
+            (RouteKind::None, "", false),
+        ] {
+            let route = ensure(&conn, kind, url, from_millis(0)).unwrap();
+            let found: bool = conn
+                .query_row("SELECT tried_out FROM route WHERE id = ?1", [route.id.0], |row| {
+                    row.get(0)
+                })
+                .unwrap();
+            assert_eq!(found, tried_out, "{url}");
+        }
     }
 }
