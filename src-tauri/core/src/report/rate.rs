@@ -149,7 +149,7 @@ pub struct Slack {
 pub const SLACK: Slack = Slack {
     below: 0.5,
     above: 1.0,
-    unfetched: 1.0 / 3.0,
+    unfetched: 0.5,
 };
 
 impl Cohort {

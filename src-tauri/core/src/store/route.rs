@@ -36,11 +36,11 @@ fn has_reserved_name(base_url: &str) -> bool {
     let host = base_url.split("://").nth(1).unwrap_or_default();
     let host = host.split(['/', ':']).next().unwrap_or_default().to_lowercase();
     let mut labels = host.trim_end_matches('.').rsplit('.');
-    match (labels.next(), labels.next()) {
-        (Some("test" | "example" | "invalid" | "localhost"), _) => true,
-        (Some("com" | "net" | "org"), Some("example")) => true,
-        _ => false,
-    }
+    matches!(
+        (labels.next(), labels.next()),
+        (Some("test" | "example" | "invalid" | "localhost"), _)
+            | (Some("com" | "net" | "org"), Some("example"))
+    )
 }
 
 /// Returns the row of an address that was made before.
