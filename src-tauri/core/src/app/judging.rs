@@ -22,6 +22,7 @@ use crate::tracking::judge::{self, Evidence};
 use crate::tracking::{classify, ingest, networks};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -91,15 +92,19 @@ fn run(engine: &Weak<Engine>, bell: &Bell) {
     loop {
         let wait = {
             let Some(engine) = engine.upgrade() else { return };
-            match run_due(&engine) {
-                Ok(next) => next.map_or(LONGEST, |next| {
+            match catch_unwind(AssertUnwindSafe(|| run_due(&engine))) {
+                Ok(Ok(next)) => next.map_or(LONGEST, |next| {
                     (next - engine.clock.now())
                         .to_std()
                         .unwrap_or_default()
                         .clamp(Duration::from_secs(1), LONGEST)
                 }),
-                Err(error) => {
+                Ok(Err(error)) => {
                     tracing::warn!(error = %error.message, "hits could not be judged again; it is tried later");
+                    LONGEST
+                }
+                Err(_) => {
+                    tracing::error!("judging again panicked; it is tried later");
                     LONGEST
                 }
             }

@@ -4,7 +4,7 @@ mod erasing;
 
 use super::*;
 use crate::api::{
-    AddressSet, Code, ContactExport, ListenerStart, OutboxGet, OutboxList, OutboxMail, SendingStatusGet,
+    AddressSet, ContactExport, ListenerStart, OutboxGet, OutboxList, OutboxMail, SendingStatusGet,
 };
 use crate::app::engine::EngineOptions;
 use crate::app::sending_tests::Stage;
