@@ -8,11 +8,13 @@ use crate::api::{
     ReportRecipientsResponse, ReportSeries, ReportSeriesResponse, Result,
 };
 use crate::domain::campaign::CampaignTracking;
+use crate::domain::window::Window;
 use crate::ids::CampaignId;
 use crate::report::rate::{self, Cohort};
 use crate::report::{csv, page, provider, series, timeline, words};
 use crate::store::report::{Facts, Moment};
 use crate::store::{Conn, closing, message, report};
+use chrono::TimeDelta;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -36,6 +38,9 @@ fn facts(conn: &Conn, id: CampaignId) -> Result<Facts> {
     report::facts(conn, id)?.ok_or_else(|| Error::not_found("campaign", id))
 }
 
+/// When most of what Apple fetches in advance is fetched; observed are minutes to many hours.
+const APPLE_FETCHES_WITHIN: TimeDelta = TimeDelta::hours(12);
+
 fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
     let facts = facts(conn, id)?;
     let parts = report::rate_parts(conn, id, moment)?;
@@ -43,12 +48,19 @@ fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
         Some(launched) if Cohort::is_possible(&parts) => Some(report::cohort(conn, id, launched)?),
         _ => None,
     };
-    let reachable_share = match facts.window {
+    let (reachable_share, reached) = match facts.window {
         Some(window) => {
             let up = report::up(conn, window.opens_from, moment.running())?;
-            series::reachable_share(&up, facts.window, moment.now)
+            let first = Window {
+                opens_until: window.opens_from + APPLE_FETCHES_WITHIN,
+                ..window
+            };
+            (
+                series::reachable_share(&up, facts.window, moment.now),
+                series::reachable_share(&up, Some(first), moment.now),
+            )
         }
-        None => None,
+        None => (None, None),
     };
     let (unsubscribed, opted_out) = report::withdrawals(conn, id)?;
     let end = closing::end(conn, id)?;
@@ -65,7 +77,7 @@ fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
         late: report::counter(conn, id, "late")?,
         over_cap: report::counter(conn, id, "over_cap")?,
         estimate: cohort.and_then(|cohort| cohort.estimate(parts.tracked)),
-        interval: cohort.and_then(|cohort| cohort.interval(&parts)),
+        interval: cohort.and_then(|cohort| cohort.interval(&parts, reached.unwrap_or(1.0))),
         reachable_share,
         counts,
         skipped,
@@ -220,7 +232,6 @@ mod tests {
     use super::*;
     use crate::app::testing::{Bench, bench};
     use crate::domain::open::Signal;
-    use chrono::TimeDelta;
 
     /// A launched campaign of 150 tracked mails, of which Apple fetched 30 and people opened 60, and 10 untracked;
     /// the listener was up for the first half of the time since.

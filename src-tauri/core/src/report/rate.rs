@@ -141,15 +141,15 @@ pub struct Slack {
     pub below: f64,
     /// Added to the upper bound: 0 trusts them to look no more often than the cohort.
     pub above: f64,
-    /// For each of them that was seen, so many whose mail Apple has not fetched: they stand in the cohort, silent.
-    pub unfetched: f64,
+    /// The share of them for whom Apple fetches, in `(0, 1]`: the others stand in the cohort, silent.
+    pub fetched: f64,
 }
 
 /// The slack of every interval that is shown.
 pub const SLACK: Slack = Slack {
     below: 0.5,
     above: 1.0,
-    unfetched: 0.5,
+    fetched: 2.0 / 3.0,
 };
 
 impl Cohort {
@@ -189,7 +189,10 @@ impl Cohort {
     /// until Apple fetches. Neither end lies outside what was counted (`confirmed_rate` and `upper_rate`), but for
     /// holding the estimate itself. Where the cohort is everybody and everything in it can be told, nothing is
     /// assumed, and it is Wilson's interval as it stands.
-    pub fn interval(self, parts: &RateParts) -> Option<[f64; 2]> {
+    ///
+    /// `reached` is the share of the first hours in which the listener could be reached, in `[0, 1]`: what Apple asked
+    /// for while it could not is not asked for again until somebody looks.
+    pub fn interval(self, parts: &RateParts, reached: f64) -> Option<[f64; 2]> {
         let estimate = self.estimate(parts.tracked)?;
         let (confirmed, upper) = (parts.confirmed_rate?, parts.upper_rate?);
         let silent = self.readers.saturating_sub(self.opened + self.unknown);
@@ -200,7 +203,9 @@ impl Cohort {
             return Some([least, most]);
         }
         let others = parts.tracked.saturating_sub(self.readers);
-        let strays = (f64::from(others) * SLACK.unfetched) as u32;
+        // Of each reader whom Apple hides, a fetch is seen with this share at least.
+        let seen = (SLACK.fetched * reached.clamp(0.0, 1.0)).max(f64::MIN_POSITIVE);
+        let strays = (f64::from(others) * (1.0 / seen - 1.0)) as u32;
         let [_, most_of_others] = wilson(possible, self.readers.saturating_sub(strays).max(possible))?;
         let own = share(self.readers, parts.tracked)?;
         let low = own * least + (1.0 - own) * least * (1.0 - SLACK.below);
@@ -358,7 +363,10 @@ mod tests {
             opened: 80,
             unknown: 0,
         };
-        assert_eq!(cohort.interval(&parts(&counts(80, 0, 0, 120))), wilson(80, 200));
+        assert_eq!(
+            cohort.interval(&parts(&counts(80, 0, 0, 120)), 1.0),
+            wilson(80, 200)
+        );
     }
 
     #[test]
@@ -370,7 +378,7 @@ mod tests {
             unknown: 10,
         };
         let parts = parts(&counts(80, 10, 300, 110));
-        let [low, high] = cohort.interval(&parts).unwrap();
+        let [low, high] = cohort.interval(&parts, 1.0).unwrap();
         let (least, most) = (wilson(80, 200).unwrap()[0], wilson(90, 200).unwrap()[1]);
         assert!((low - (0.4 * least + 0.6 * least * 0.5)).abs() < 1e-12, "{low}");
         assert!(high > most && high <= parts.upper_rate.unwrap(), "{high}");
@@ -388,11 +396,28 @@ mod tests {
             opened: 80,
             unknown: 0,
         };
-        let [low, high] = cohort.interval(&parts(&counts(80, 0, 0, 420))).unwrap();
+        let [low, high] = cohort.interval(&parts(&counts(80, 0, 0, 420)), 1.0).unwrap();
         assert_eq!(
             [low, high],
             [0.16, 0.8],
             "images may be off, so the range holds no truth"
+        );
+    }
+
+    #[test]
+    fn what_apple_asked_for_in_vain_widens_the_interval() {
+        let cohort = Cohort {
+            readers: 300,
+            opened: 60,
+            unknown: 0,
+        };
+        let parts = parts(&counts(60, 0, 200, 240));
+        let high = |reached| cohort.interval(&parts, reached).unwrap()[1];
+        assert!(high(1.0) < high(0.8) && high(0.8) <= high(0.3));
+        assert_eq!(
+            high(0.0),
+            parts.upper_rate.unwrap(),
+            "nobody of them could be seen: nothing is known of them"
         );
     }
 
@@ -434,7 +459,7 @@ mod tests {
             let all = counts(opened + human, unknown + doubtful, machine + fetched, silent + quiet);
             let parts = parts(&all);
             let cohort = Cohort { readers: opened + unknown + machine + silent, opened, unknown };
-            let (estimate, interval) = (cohort.estimate(parts.tracked), cohort.interval(&parts));
+            let (estimate, interval) = (cohort.estimate(parts.tracked), cohort.interval(&parts, 1.0));
             prop_assert_eq!(estimate.is_some(), interval.is_some(), "an estimate never stands alone");
             if let (Some(p), Some([low, high])) = (estimate, interval) {
                 prop_assert!(0.0 <= low && low <= p && p <= high && high <= 1.0, "{} {} {}", low, p, high);
@@ -455,7 +480,7 @@ mod tests {
             let interval = |unknown, silent| {
                 let parts = parts(&counts(opened, unknown, hidden, silent));
                 let readers = opened + unknown + silent;
-                Cohort { readers, opened, unknown }.interval(&parts)
+                Cohort { readers, opened, unknown }.interval(&parts, 1.0)
             };
             if let (Some(before), Some(after)) = (interval(unknown, silent), interval(unknown + 1, silent - 1)) {
                 prop_assert!(after[1] >= before[1] - 1e-12, "{:?} {:?}", before, after);
