@@ -2,43 +2,48 @@
 //!
 //! Owns the table `data/providers.csv`; a row names where its fact is from and when that was seen.
 
+use serde::Deserialize;
 use std::sync::LazyLock;
 
 const TABLE: &str = include_str!("../../data/providers.csv");
 
 /// A mail provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Provider {
     /// Its submission server, in lower case.
-    pub host: &'static str,
+    pub host: String,
     /// Its name.
-    pub name: &'static str,
+    #[serde(rename = "provider")]
+    pub name: String,
     /// It files a copy of each mail that is submitted, as it was, with the recipient's pixel in it.
+    #[serde(deserialize_with = "yes_or_no")]
     pub keeps_copy: bool,
 }
 
 /// Returns the provider whose submission server is called `host`; `None` where nothing is known of it.
 pub fn of(host: &str) -> Option<&'static Provider> {
-    static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| rows().collect());
+    static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(rows);
     PROVIDERS
         .iter()
         .find(|provider| provider.host.eq_ignore_ascii_case(host.trim_end_matches('.')))
 }
 
 /// The table's rows. One that cannot be read is left out; a test says that there is none.
-fn rows() -> impl Iterator<Item = Provider> {
-    TABLE.lines().skip(1).filter_map(|line| {
-        let mut fields = line.split(',');
-        Some(Provider {
-            host: fields.next()?,
-            name: fields.next()?,
-            keeps_copy: match fields.next()? {
-                "yes" => true,
-                "no" => false,
-                _ => return None,
-            },
-        })
-    })
+fn rows() -> Vec<Provider> {
+    csv::Reader::from_reader(TABLE.as_bytes())
+        .deserialize()
+        .filter_map(|row| row.ok())
+        .collect()
+}
+
+fn yes_or_no<'de, D: serde::Deserializer<'de>>(field: D) -> Result<bool, D::Error> {
+    match String::deserialize(field)?.as_str() {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        other => Err(serde::de::Error::custom(format!(
+            "{other:?} is neither yes nor no"
+        ))),
+    }
 }
 
 #[cfg(test)]
@@ -47,16 +52,19 @@ mod tests {
 
     #[test]
     fn every_row_can_be_read_and_names_its_source() {
-        assert_eq!(rows().count(), TABLE.lines().count() - 1);
-        for line in TABLE.lines().skip(1) {
-            let fields: Vec<&str> = line.split(',').collect();
-            assert_eq!(fields.len(), 5, "{line}");
-            assert!(!fields[3].is_empty(), "{line} names no source");
-            assert!(
-                fields[4].parse::<chrono::NaiveDate>().is_ok(),
-                "{line} has no date"
-            );
+        let mut reader = csv::Reader::from_reader(TABLE.as_bytes());
+        assert_eq!(
+            reader.headers().unwrap(),
+            vec!["host", "provider", "keeps_copy", "source", "date"]
+        );
+        let mut lines = 0;
+        for row in reader.records() {
+            let row = row.unwrap();
+            assert!(!row[3].is_empty(), "{row:?} names no source");
+            assert!(row[4].parse::<chrono::NaiveDate>().is_ok(), "{row:?} has no date");
+            lines += 1;
         }
+        assert_eq!(rows().len(), lines, "no row is left out");
     }
 
     #[test]

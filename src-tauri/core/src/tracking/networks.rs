@@ -88,14 +88,24 @@ impl Network {
     pub fn is_probable(self) -> bool {
         matches!(self, Self::Proofpoint | Self::Mimecast | Self::Cisco)
     }
+
+    /// Tells whether thousands of readers stand behind single addresses of it, so that no cap on one source may hold.
+    ///
+    /// Too wide a network here only lets somebody ask more often; too narrow a one costs a service's readers their
+    /// opens.
+    pub fn serves_many(self) -> bool {
+        matches!(
+            self,
+            Self::Google | Self::Yahoo | Self::AppleEgress | Self::MicrosoftEop
+        )
+    }
 }
 
 /// Returns the network that `address` is in; where networks lie in one another, the smallest.
 ///
 /// An IPv4 address means the same in its IPv6 form (`::ffff:192.0.2.1`).
 pub fn label_of(address: IpAddr) -> Option<Network> {
-    static SEGMENTS: LazyLock<Vec<(u128, Option<Network>)>> =
-        LazyLock::new(|| segments(&rows().collect::<Vec<_>>()));
+    static SEGMENTS: LazyLock<Vec<(u128, Option<Network>)>> = LazyLock::new(|| segments(&rows()));
     let address = number(address);
     let at = SEGMENTS.partition_point(|(start, _)| *start <= address);
     SEGMENTS[at.checked_sub(1)?].1
@@ -137,12 +147,14 @@ fn number(address: IpAddr) -> u128 {
 }
 
 /// The table's rows. One that cannot be read is left out; a test says that there is none.
-fn rows() -> impl Iterator<Item = (Range, Network)> {
-    TABLE.lines().skip(1).filter_map(|line| {
-        let mut fields = line.split(',');
-        let range = Range::parse(fields.next()?)?;
-        Some((range, Network::parse(fields.next()?)?))
-    })
+fn rows() -> Vec<(Range, Network)> {
+    csv::Reader::from_reader(TABLE.as_bytes())
+        .records()
+        .filter_map(|row| {
+            let row = row.ok()?;
+            Some((Range::parse(row.get(0)?)?, Network::parse(row.get(1)?)?))
+        })
+        .collect()
 }
 
 /// Cuts ranges that lie in one another into ones that do not: where each begins, and whose it is.

@@ -3,6 +3,7 @@
 //! A source is an IPv4 address or an IPv6 /64, which is what one customer gets. Mail services put thousands of
 //! readers behind one address, so their networks are exempt, and so is this computer.
 
+use crate::tracking::networks::{self, Network};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -16,53 +17,16 @@ const PER_SECOND: f64 = 20.0;
 /// Sources that are remembered. 64 Ki of them need some megabytes; what is idle is forgotten first.
 const REMEMBERED: usize = 65_536;
 
-/// Networks of mail services, one a line, with their operator and where the fact is from.
-const MAIL_PROXIES: &str = include_str!("../../../data/mail_proxies.csv");
-
 /// What is known of the sources that came lately.
+#[derive(Default)]
 pub struct Sources {
     by_key: HashMap<u64, Source>,
-    exempt: Vec<Network>,
 }
 
 struct Source {
     open: u32,
     tokens: f64,
     at: Instant,
-}
-
-/// A network: its first bits and how many there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Network {
-    bits: u128,
-    length: u32,
-    is_v6: bool,
-}
-
-impl Network {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, length) = text.split_once('/')?;
-        let address: IpAddr = address.parse().ok()?;
-        let length: u32 = length.parse().ok()?;
-        let (bits, width) = bits(address);
-        (length >= 1 && length <= width).then_some(Self {
-            bits: bits >> (width - length),
-            length,
-            is_v6: width == 128,
-        })
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        let (bits, width) = bits(address);
-        (width == 128) == self.is_v6 && bits >> (width - self.length) == self.bits
-    }
-}
-
-fn bits(address: IpAddr) -> (u128, u32) {
-    match address {
-        IpAddr::V4(ip) => (u32::from(ip).into(), 32),
-        IpAddr::V6(ip) => (ip.into(), 128),
-    }
 }
 
 /// Returns what one customer has: an IPv4 address, or an IPv6 /64.
@@ -74,19 +38,6 @@ fn key(source: IpAddr) -> u64 {
     }
 }
 
-impl Default for Sources {
-    fn default() -> Self {
-        Self {
-            by_key: HashMap::new(),
-            exempt: MAIL_PROXIES
-                .lines()
-                .skip(1)
-                .filter_map(|line| Network::parse(line.split(',').next()?))
-                .collect(),
-        }
-    }
-}
-
 impl Sources {
     /// Tells whether caps do not hold for `source`.
     ///
@@ -95,7 +46,7 @@ impl Sources {
         let source = source.to_canonical();
         source == IpAddr::from([127, 0, 0, 1])
             || source == IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)
-            || self.exempt.iter().any(|network| network.contains(source))
+            || networks::label_of(source).is_some_and(Network::serves_many)
     }
 
     /// Notes a new connection; false where the source has too many.
@@ -192,21 +143,18 @@ mod tests {
     #[test]
     fn mail_services_and_this_computer_are_exempt() {
         let sources = Sources::default();
-        assert!(sources.exempt.len() > 10, "the table is read");
-        for exempt in ["127.0.0.1", "::1", "66.249.93.84", "::ffff:66.249.93.84"] {
+        for exempt in [
+            "127.0.0.1",
+            "::1",
+            "66.249.93.84",
+            "::ffff:66.249.93.84",
+            "98.137.1.2",
+            "40.92.1.2",
+        ] {
             assert!(sources.is_exempt(ip(exempt)), "{exempt}");
         }
-        for capped in ["127.0.0.2", "203.0.113.9", "2001:db8::1"] {
+        for capped in ["127.0.0.2", "203.0.113.9", "2001:db8::1", "209.222.82.9"] {
             assert!(!sources.is_exempt(ip(capped)), "{capped}");
-        }
-    }
-
-    #[test]
-    fn the_table_is_well_formed() {
-        for line in MAIL_PROXIES.lines().skip(1) {
-            let fields: Vec<_> = line.split(',').collect();
-            assert_eq!(fields.len(), 4, "network,operator,source,date: {line}");
-            assert!(Network::parse(fields[0]).is_some(), "{line}");
         }
     }
 
