@@ -13,7 +13,7 @@ use crate::api::{
 };
 use crate::clock::Instant;
 use crate::domain::label::{LabelKind, Says};
-use crate::domain::open::HitClass;
+use crate::domain::open::{HitClass, Signal};
 use crate::ids::{CampaignId, HitId, MessageId};
 use crate::store::label::{Labelled, Was};
 use crate::store::rollup::{self, Changed};
@@ -27,6 +27,8 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// How the reasons of verdicts begin that are the user's own.
+const LABELLED: &str = "labelled_";
 /// Hits written in one commit: some milliseconds.
 const CHUNK: usize = 200;
 /// How long a pass may take before another one may begin.
@@ -49,9 +51,12 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Starts the thread that judges when it is time. Hits that older rules or tables judged are due at once.
 pub(crate) fn start(engine: &Arc<Engine>) -> Result<()> {
     let now = engine.clock.now();
-    engine
-        .db
-        .write(Priority::Window, move |conn| by_these_rules(conn, now))?;
+    // Every command opens the engine: only another version of the rules is worth a commit.
+    if !engine.read(|conn| Ok(is_by_these_rules(conn)?))? {
+        engine
+            .db
+            .write(Priority::Window, move |conn| by_these_rules(conn, now))?;
+    }
     let (bell, weak) = (Arc::<Bell>::default(), Arc::downgrade(engine));
     let thread = std::thread::Builder::new().name("casement-judge".into()).spawn({
         let bell = bell.clone();
@@ -77,22 +82,26 @@ pub(crate) fn stop(engine: &Engine) {
     }
 }
 
-/// Makes all hits due where other rules or tables judged them.
+/// The setting that names the versions of the rules and tables by which hits were judged.
+const JUDGED_BY: &str = "judged_by";
+const THESE: [u32; 2] = [classify::RULE_VERSION, networks::TABLES];
+
+fn is_by_these_rules(conn: &Conn) -> store::Result<bool> {
+    Ok(setting::get::<[u32; 2]>(conn, JUDGED_BY)? == Some(THESE))
+}
+
+/// Makes all hits due: other rules or tables judged them.
 fn by_these_rules(conn: &Conn, now: Instant) -> store::Result<()> {
-    const KEY: &str = "judged_by";
-    let versions = [classify::RULE_VERSION, networks::TABLES];
-    if setting::get::<[u32; 2]>(conn, KEY)? != Some(versions) {
-        judging::all_again(conn, now)?;
-        setting::set(conn, KEY, &versions)?;
-    }
-    Ok(())
+    judging::all_again(conn, now)?;
+    setting::set(conn, JUDGED_BY, &THESE)
 }
 
 fn run(engine: &Weak<Engine>, bell: &Bell) {
     loop {
         let wait = {
             let Some(engine) = engine.upgrade() else { return };
-            match catch_unwind(AssertUnwindSafe(|| run_due(&engine))) {
+            let begun = std::time::Instant::now();
+            let wait = match catch_unwind(AssertUnwindSafe(|| run_due(&engine))) {
                 Ok(Ok(next)) => next.map_or(LONGEST, |next| {
                     (next - engine.clock.now())
                         .to_std()
@@ -107,7 +116,9 @@ fn run(engine: &Weak<Engine>, bell: &Bell) {
                     tracing::error!("judging again panicked; it is tried later");
                     LONGEST
                 }
-            }
+            };
+            // A campaign of hundreds of thousands takes seconds: no more than a twentieth of a processor.
+            wait.max(begun.elapsed() * 20)
         };
         if !bell.wait(wait) {
             return;
@@ -218,10 +229,21 @@ fn changes(conn: &Conn, campaign: CampaignId) -> store::Result<(Changes, Option<
             client: &row.client,
         })
         .collect();
+    let has_settled = judging::has_settled(conn, campaign)?;
     let by_id: BTreeMap<HitId, &judging::Row> = rows.iter().map(|row| (row.id, row)).collect();
     let mut changes = Changes::new();
     for judged in judge::judge(&mails, &evidence, &labels) {
         let row = by_id[&judged.id];
+        // Scanners that show only together are not seen any more once the evidence of some is gone. What they took away
+        // from a look is not given back for that; only where the user takes a word back.
+        let is_given_back = Signal::of(judged.class) > Signal::of(row.class);
+        if has_settled
+            && is_given_back
+            && !row.reason.starts_with(LABELLED)
+            && !judged.reason.starts_with(LABELLED)
+        {
+            continue;
+        }
         let is_same = (row.class, row.new_look, row.rule_version)
             == (judged.class, judged.new_look, judged.rule_version)
             && row.reason == judged.reason;

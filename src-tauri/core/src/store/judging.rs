@@ -107,6 +107,16 @@ pub fn load(conn: &Conn, campaign: CampaignId) -> Result<(HashMap<MessageId, Mai
     Ok((mails, hits))
 }
 
+/// Tells whether a campaign has hits whose evidence is gone: what they would show of the others is not known any more.
+pub fn has_settled(conn: &Conn, campaign: CampaignId) -> Result<bool> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM message m CROSS JOIN hit h ON h.message_id = m.id
+                            WHERE m.campaign_id = ?1 AND m.hits > 0 AND h.settled = 1)",
+        )?
+        .query_row([campaign.0], |row| row.get(0))?)
+}
+
 /// Takes a campaign's hits to be judged, until `lease`: another pass is due then, unless this one settles what comes
 /// next. A hit that comes in between asks for its own.
 pub fn claim(conn: &Conn, campaign: CampaignId, lease: Instant) -> Result<()> {

@@ -467,6 +467,85 @@ fn a_verdict_without_evidence_stays_but_for_the_users_own_word() {
 }
 
 #[test]
+fn what_was_taken_from_a_look_is_not_given_back_when_the_evidence_of_others_goes() {
+    let desk = desk();
+    for n in 1..=3 {
+        let mail = desk.mail(n);
+        desk.at(1);
+        desk.from(&mail, &chrome(131), "203.0.113.5");
+    }
+    let later = desk.mail(4);
+    desk.at(8 * 86_400);
+    desk.from(&later, &chrome(131), "203.0.113.5");
+    desk.settle();
+    assert_eq!(desk.reasons()[3], "unknown/scanner_address");
+    desk.write(|conn| {
+        Ok(conn.execute(
+            "UPDATE hit SET settled = 1, network = '', address_hash = x'', client_hash = x'' WHERE reason = 'instant'",
+            [],
+        )?)
+    });
+    desk.at(15 * 86_400);
+    judging::run_due(&desk.bench.engine).unwrap();
+    let engine = &desk.bench.engine;
+    assert_eq!(
+        judging::judge_now(engine, CampaignJudge { id: CAMPAIGN })
+            .unwrap()
+            .changed,
+        0
+    );
+    assert_eq!(desk.reasons()[3], "unknown/scanner_address");
+    let saved = judging::label_set(
+        engine,
+        LabelSet {
+            kind: LabelKind::Domain,
+            value: "example.net".into(),
+            says: Says::Machine,
+        },
+    )
+    .unwrap();
+    judging::label_remove(engine, LabelRemove { id: saved.id }).unwrap();
+    let hit = desk.number("SELECT id FROM hit WHERE settled = 0").to_string();
+    let saved = judging::label_set(
+        engine,
+        LabelSet {
+            kind: LabelKind::Hit,
+            value: hit,
+            says: Says::Person,
+        },
+    )
+    .unwrap();
+    assert_eq!(saved.changed, 1, "the user's own word holds all the same");
+    judging::label_remove(engine, LabelRemove { id: saved.id }).unwrap();
+    desk.verify();
+}
+
+#[test]
+fn a_thread_judges_when_it_is_time_and_whoever_listens_is_told() {
+    let desk = desk();
+    let mail = desk.mail(1);
+    desk.at(600);
+    desk.from(&mail, THUNDERBIRD, "203.0.113.5");
+    desk.write(|conn| {
+        conn.execute("UPDATE hit SET reason = 'outdated'", [])?;
+        Ok(conn.execute("UPDATE campaign SET judge_at = 0", [])?)
+    });
+    let engine = &desk.bench.engine;
+    let events = engine.subscribe();
+    // Another start finds what is due at once.
+    judging::stop(engine);
+    judging::start(engine).unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
+    while desk.reasons() != ["human_direct/mail_client"] {
+        let left = deadline.saturating_duration_since(std::time::Instant::now());
+        events
+            .recv_timeout(left)
+            .expect("a verdict that changes is announced");
+    }
+    desk.verify();
+}
+
+#[test]
 fn labels_that_cannot_be_are_refused_with_a_sentence() {
     let desk = desk();
     let engine = &desk.bench.engine;
