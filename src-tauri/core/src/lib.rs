@@ -8,6 +8,8 @@
 pub mod api;
 pub mod app;
 pub mod audience;
+#[cfg(test)]
+mod cases;
 pub mod clock;
 pub mod delivery;
 pub mod domain;

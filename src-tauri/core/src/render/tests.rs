@@ -10,7 +10,6 @@ use crate::ids::{CampaignId, SeededEntropy};
 use crate::tracking::token::Token;
 use mail_parser::MessageParser;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use std::collections::BTreeMap;
 
 mod audit_tests;
@@ -517,26 +516,8 @@ fn a_template_is_shared_by_workers() {
     shared(&compile("Hello", "Hi"));
 }
 
-/// The same cases in every run, so that a red one can be repeated; `PROPTEST_RNG_SEED` and `PROPTEST_CASES` look
-/// further.
-fn seeded(cases: u32) -> ProptestConfig {
-    let asked = ProptestConfig::default();
-    match asked.rng_seed {
-        RngSeed::Random => ProptestConfig {
-            rng_seed: RngSeed::Fixed(2026),
-            cases,
-            failure_persistence: None,
-            ..asked
-        },
-        RngSeed::Fixed(_) => ProptestConfig {
-            failure_persistence: None,
-            ..asked
-        },
-    }
-}
-
 proptest! {
-    #![proptest_config(seeded(64))]
+    #![proptest_config(crate::cases::seeded(64))]
 
     #[test]
     fn no_value_breaks_out_of_the_html_or_adds_a_header(

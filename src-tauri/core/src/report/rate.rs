@@ -221,7 +221,6 @@ impl Cohort {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use proptest::test_runner::RngSeed;
 
     fn counts(human: u32, unknown: u32, machine: u32, none: u32) -> Counts {
         Counts {
@@ -422,15 +421,7 @@ mod tests {
     }
 
     proptest! {
-        // The same cases in every run, so that a red one can be repeated; `PROPTEST_RNG_SEED` looks further.
-        #![proptest_config(ProptestConfig {
-            rng_seed: match ProptestConfig::default().rng_seed {
-                RngSeed::Random => RngSeed::Fixed(2026),
-                asked => asked,
-            },
-            failure_persistence: None,
-            ..ProptestConfig::default()
-        })]
+        #![proptest_config(crate::cases::seeded(256))]
 
         #[test]
         fn the_parts_add_up_and_the_range_is_a_range(

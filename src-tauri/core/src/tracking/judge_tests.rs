@@ -2,7 +2,6 @@
 
 use super::*;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 const CHROME: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36";
 const WEBKIT: &str =
@@ -402,15 +401,7 @@ fn hits() -> impl Strategy<Value = Vec<Plain>> {
 }
 
 proptest! {
-    // The same cases in every run, so that a red one can be repeated; `PROPTEST_RNG_SEED` looks further.
-    #![proptest_config(ProptestConfig {
-        rng_seed: match ProptestConfig::default().rng_seed {
-            RngSeed::Random => RngSeed::Fixed(2026),
-            asked => asked,
-        },
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(crate::cases::seeded(256))]
 
     #[test]
     fn the_order_in_which_hits_come_decides_nothing(hits in hits(), seed in any::<u64>()) {

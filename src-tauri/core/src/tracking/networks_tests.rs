@@ -3,7 +3,6 @@
 use super::*;
 use chrono::NaiveDate;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use std::collections::BTreeSet;
 
 fn label(address: &str) -> Option<&'static str> {
@@ -133,16 +132,7 @@ fn addresses() -> impl Strategy<Value = IpAddr> {
 }
 
 proptest! {
-    // The same cases in every run, so that a red one can be repeated; `PROPTEST_RNG_SEED` looks further.
-    #![proptest_config(ProptestConfig {
-        cases: 2000,
-        rng_seed: match ProptestConfig::default().rng_seed {
-            RngSeed::Random => RngSeed::Fixed(2026),
-            asked => asked,
-        },
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(crate::cases::seeded(256))]
 
     #[test]
     fn the_search_finds_what_reading_every_row_finds(address in addresses()) {
