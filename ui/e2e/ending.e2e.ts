@@ -44,6 +44,14 @@ describe("a launched campaign", () => {
     expect(Date.parse(after.late_counted_until ?? "") - Date.parse(after.window?.opens_until ?? "")).toBe(3 * 86_400_000);
   });
 
+  it("has a report that says what was not seen, and until when late loads count", async () => {
+    const { page } = window;
+    await window.go(`/report/${id}`);
+    const until = page.getByText("Loads after the window are counted until", { exact: false });
+    await until.scrollIntoViewIfNeeded();
+    expect(await window.inspect("report-not-seen")).toEqual([]);
+  });
+
   it("is ended after a question, and says why it cannot be ended twice", async () => {
     const { page } = window;
     await window.go(`/campaigns/${id}`);
