@@ -3,7 +3,7 @@
 
 use crate::harness::ctl::{Ctl, Serving};
 use crate::harness::mime::Mail;
-use crate::harness::{http, readers};
+use crate::harness::{http, practice, readers};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -92,19 +92,9 @@ fn recorded(ctl: &Ctl) -> (usize, usize) {
 
 #[test]
 fn a_reader_is_asked_agrees_is_measured_and_refuses_again() {
-    let ctl = Ctl::new();
     let people = "email,first_name\nana@readers.test,Ana\nbo@readers.test,Bo\n";
-    let file = ctl.file("people.csv", people);
-    ctl.ok(["import", file.to_str().expect("ASCII"), "--list", "Members"]);
+    let (ctl, serving) = practice::begin(people, "none");
     ctl.ok(["contacts", "consent", "bo@readers.test", "refused"]);
-    ctl.call(
-        "settings_update",
-        json!({ "unknown_policy": "none", "organisation": "Harbour Club", "postal_address": "3 Quay Street" }),
-    );
-    let from = ["--from", "Harbour <news@harbour.test>"];
-    ctl.ok(["account", "add-outbox", "--name", "Sink", from[0], from[1]]);
-    let serving = ctl.serve("serve");
-    ctl.ok(["address", "set", &format!("http://{}", serving.direct), "--local"]);
 
     let told = send(&ctl, "May we?", question(true));
     assert_eq!(
@@ -188,23 +178,7 @@ fn a_reader_is_asked_agrees_is_measured_and_refuses_again() {
 
 #[test]
 fn who_does_not_answer_is_not_asked_again_within_six_months() {
-    let ctl = Ctl::new();
-    let file = ctl.file("people.csv", "email,first_name\nana@readers.test,Ana\n");
-    ctl.ok(["import", file.to_str().expect("ASCII"), "--list", "Members"]);
-    ctl.call(
-        "settings_update",
-        json!({ "unknown_policy": "none", "postal_address": "3 Quay Street" }),
-    );
-    ctl.ok([
-        "account",
-        "add-outbox",
-        "--name",
-        "Sink",
-        "--from",
-        "Harbour <news@harbour.test>",
-    ]);
-    let serving = ctl.serve("serve");
-    ctl.ok(["address", "set", &format!("http://{}", serving.direct), "--local"]);
+    let (ctl, serving) = practice::begin("email,first_name\nana@readers.test,Ana\n", "none");
     send(&ctl, "May we?", question(true));
     assert!(mail(&ctl, "May we?", "ana@").is_some());
     send(&ctl, "News and may we?", question(false));

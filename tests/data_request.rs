@@ -1,7 +1,7 @@
 //! A reader asks what is held about them and has it erased, while the process is killed after each answer.
 
 use crate::harness::ctl::Ctl;
-use crate::harness::{http, readers};
+use crate::harness::{http, practice, readers};
 use serde_json::{Value, json};
 
 const FORM: [(&str, &str); 2] = [
@@ -40,23 +40,8 @@ fn path(mail: &Value, under: &str) -> String {
 
 #[test]
 fn what_a_reader_was_answered_holds_when_the_power_goes() {
-    let ctl = Ctl::new();
-    let file = ctl.file("people.csv", "email,first_name\nana@readers.test,Ana\n");
-    ctl.ok(["import", file.to_str().expect("ASCII"), "--list", "Members"]);
-    ctl.call(
-        "settings_update",
-        json!({ "unknown_policy": "none", "organisation": "Harbour Club", "postal_address": "3 Quay Street" }),
-    );
-    let from = ["--from", "Harbour <news@harbour.test>"];
-    ctl.ok(["account", "add-outbox", "--name", "Sink", from[0], from[1]]);
-    let serving = ctl.serve("serve");
-    ctl.ok(["address", "set", &format!("http://{}", serving.direct), "--local"]);
-    let id = ctl.create(&json!({
-        "name": "Spring", "subject": "Spring", "account": "Sink", "audience": { "include": ["Members"] },
-        "markdown": "The ice is gone.\n",
-    }));
-    ctl.ok(["campaign", "launch", &id.to_string(), "--yes"]);
-    ctl.ok(["send"]);
+    let (ctl, serving) = practice::begin("email,first_name\nana@readers.test,Ana\n", "none");
+    practice::send_spring(&ctl);
     serving.stop();
 
     let page = path(&mails(&ctl)[0], "/u/");

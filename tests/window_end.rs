@@ -3,7 +3,7 @@
 //! The hour of running that makes a time sure is played: it is written into the database between two runs.
 
 use crate::harness::ctl::{Ctl, Serving};
-use crate::harness::{http, readers, until};
+use crate::harness::{http, practice, readers, until};
 use casement_core::store::Conn;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -16,23 +16,8 @@ pub struct Sent {
 }
 
 pub fn sent(people: &str) -> Sent {
-    let ctl = Ctl::new();
-    let file = ctl.file("people.csv", people);
-    ctl.ok(["import", file.to_str().expect("ASCII"), "--list", "Members"]);
-    ctl.call(
-        "settings_update",
-        json!({ "unknown_policy": "personal", "organisation": "Harbour Club", "postal_address": "3 Quay Street" }),
-    );
-    let from = ["--from", "Harbour <news@harbour.test>"];
-    ctl.ok(["account", "add-outbox", "--name", "Sink", from[0], from[1]]);
-    let serving = ctl.serve("serve");
-    ctl.ok(["address", "set", &format!("http://{}", serving.direct), "--local"]);
-    let id = ctl.create(&json!({
-        "name": "Spring", "subject": "Spring", "account": "Sink", "audience": { "include": ["Members"] },
-        "markdown": "The ice is gone.\n",
-    }));
-    ctl.ok(["campaign", "launch", &id.to_string(), "--yes"]);
-    ctl.ok(["send"]);
+    let (ctl, serving) = practice::begin(people, "personal");
+    let id = practice::send_spring(&ctl);
     Sent { ctl, serving, id }
 }
 

@@ -25,6 +25,7 @@ pub mod line;
 pub mod lock;
 pub mod mail_servers;
 pub mod mime;
+pub mod practice;
 pub mod process;
 pub mod raw;
 pub mod readers;
