@@ -73,6 +73,7 @@ impl Drop for Seat {
         if self.task.is_some() {
             self.core.table.borrow_mut().leave(self.place);
             self.core.note_open();
+            self.core.left.notify_one();
         }
         if let Some(source) = self.capped {
             self.core.sources.borrow_mut().close(source);

@@ -219,11 +219,26 @@ pub(super) struct Core {
     lanes: Rc<Lanes>,
     /// A connection has become unfinished.
     woken: Notify,
+    /// A connection has ended.
+    left: Notify,
     /// A request in hand was answered.
     idle: Notify,
 }
 
 impl Core {
+    fn is_full(&self) -> bool {
+        self.table.borrow().open() >= self.limits.connections
+    }
+
+    /// Waits until there is a place, or until somebody may be asked for his.
+    async fn forbear(&self) {
+        while self.is_full() {
+            let patience = self.table.borrow_mut().patience(Instant::now());
+            let Some(patience) = patience else { return };
+            let _ = tokio::time::timeout(patience, self.left.notified()).await;
+        }
+    }
+
     fn note_open(&self) {
         self.stats
             .open
@@ -261,6 +276,7 @@ async fn run(
         even: RefCell::default(),
         lanes,
         woken: Notify::new(),
+        left: Notify::new(),
         idle: Notify::new(),
     });
     let mut accepting = Vec::new();
@@ -316,11 +332,15 @@ async fn accept(listener: TcpListener, entrance: Rc<Entrance>, core: Rc<Core>) {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 pause = FIRST;
-                let is_full = core.table.borrow().open() >= core.limits.connections;
+                let is_full = core.is_full();
+                if is_full {
+                    // Whoever came just before is given the time to speak, or a burst of silent connections would
+                    // push out those who do.
+                    core.forbear().await;
+                }
                 admit(stream, peer.ip(), &entrance, &core);
                 if is_full {
-                    // Whoever came just before may have sent its head already: it is read before the next one needs
-                    // a place, or a burst of silent connections would push out those who speak.
+                    // What has arrived meanwhile is read before the next one needs a place.
                     tokio::task::yield_now().await;
                 }
             }
@@ -355,7 +375,7 @@ fn admit(stream: TcpStream, peer: IpAddr, entrance: &Rc<Entrance>, core: &Rc<Cor
     }
     // From here on the seat gives back what was taken.
     let seat = Rc::new(RefCell::new(Seat::new(core, capped)));
-    if core.table.borrow().open() >= core.limits.connections {
+    if core.is_full() {
         if !core.table.borrow_mut().evict() {
             return turn_away(Refusal::Full);
         }

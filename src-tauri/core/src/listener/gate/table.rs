@@ -13,6 +13,7 @@ pub(super) struct Table {
     open: usize,
     next: u64,
     unfinished: BTreeMap<u64, Unfinished>,
+    grace: Grace,
 }
 
 struct Unfinished {
@@ -24,6 +25,50 @@ struct Unfinished {
 
 /// How long an answered connection may wait for its next request.
 pub(super) const IDLE: Duration = Duration::from_secs(5);
+
+/// How old a silent connection is before a newcomer may have its place. A client's head follows its connection by
+/// milliseconds, however far away it is; a client on a busy computer can be held up in between.
+const GRACE: Duration = Duration::from_millis(50);
+/// How much newcomers may wait for graces: so much at once, and then this part of the time.
+const WAITING_AT_MOST: Duration = Duration::from_millis(500);
+const WAITING_SHARE: u32 = 4;
+
+/// The waiting that newcomers can be asked for, so that a burst pushes nobody out before he has spoken. Under a
+/// flood that does not end it is used up: there, waiting would only fill the system's queue, and honest clients
+/// stand in it too.
+struct Grace {
+    left: Duration,
+    /// Until when `left` has been reckoned.
+    at: Option<Instant>,
+    /// The end of what was granted: who waits beside others costs nothing more.
+    granted: Option<Instant>,
+}
+
+impl Default for Grace {
+    fn default() -> Self {
+        Self {
+            left: WAITING_AT_MOST,
+            at: None,
+            granted: None,
+        }
+    }
+}
+
+impl Grace {
+    /// Grants a wait of `wanted` or nothing.
+    fn take(&mut self, wanted: Duration, now: Instant) -> Option<Duration> {
+        let earned = self.at.map_or(Duration::ZERO, |at| {
+            now.saturating_duration_since(at) / WAITING_SHARE
+        });
+        self.at = Some(now);
+        self.left = (self.left + earned).min(WAITING_AT_MOST);
+        let end = now + wanted;
+        let from = self.granted.map_or(now, |granted| granted.max(now));
+        self.left = self.left.checked_sub(end.saturating_duration_since(from))?;
+        self.granted = Some(end.max(from));
+        Some(wanted)
+    }
+}
 
 /// Who was let go by [`Table::sweep`].
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -78,6 +123,17 @@ impl Table {
         self.unfinished.remove(&place);
     }
 
+    /// Returns how long a newcomer should wait before [`Table::evict`]: until the oldest that is unfinished has had
+    /// the time to speak. `None` where it has had that, where there is none, and where enough has been waited.
+    pub fn patience(&mut self, now: Instant) -> Option<Duration> {
+        let oldest = self.unfinished.first_key_value()?.1.since;
+        let wanted = GRACE.checked_sub(now.saturating_duration_since(oldest))?;
+        if wanted.is_zero() {
+            return None;
+        }
+        self.grace.take(wanted, now)
+    }
+
     /// Ends the oldest that is unfinished; tells whether there was one.
     pub fn evict(&mut self) -> bool {
         match self.unfinished.pop_first() {
@@ -111,5 +167,37 @@ impl Table {
     /// Tells whether any is unfinished.
     pub fn has_unfinished(&self) -> bool {
         !self.unfinished.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn newcomers_wait_for_whoever_has_just_come_but_not_without_end() {
+        let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+        let mut table = Table::default();
+        let start = Instant::now();
+        assert_eq!(table.patience(start), None, "there is nobody to wait for");
+        table.enter(task.clone(), start);
+        let wait = table.patience(start).expect("it has just come");
+        assert_eq!(wait, GRACE);
+        assert_eq!(table.patience(start + wait), None, "it has had its time");
+        assert!(table.evict());
+
+        // A flood that never ends: what is waited is a part of the time only.
+        let (mut now, mut waited) = (start + Duration::from_secs(60), Duration::ZERO);
+        let end = now + Duration::from_secs(20);
+        while now < end {
+            table.enter(task.clone(), now);
+            let wait = table.patience(now).unwrap_or_default();
+            waited += wait;
+            now += wait + Duration::from_millis(1);
+            table.evict();
+        }
+        let allowed = WAITING_AT_MOST + Duration::from_secs(20) / WAITING_SHARE;
+        assert!(waited <= allowed + GRACE, "{waited:?} of twenty seconds");
+        assert!(waited >= allowed / 2, "{waited:?} of twenty seconds");
     }
 }
