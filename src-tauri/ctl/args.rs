@@ -267,6 +267,8 @@ pub enum Account {
     },
     /// List them.
     List,
+    /// List the mail providers whose servers and limits are known.
+    Providers,
     /// Connect and log in, send nothing.
     Test {
         /// The account's name.
@@ -309,9 +311,46 @@ pub struct AccountAdd {
     /// Connections at once.
     #[arg(long, default_value_t = 2)]
     pub connections: u32,
-    /// At most so many mails a minute; 0 is no limit.
+    /// The provider, by its id in `account providers`: its limits hold where none are given.
+    #[arg(long, default_value = "custom")]
+    pub provider: String,
+    /// At most so many mails in any second; 0 is no limit.
+    #[arg(long, default_value_t = 0)]
+    pub per_second: u32,
+    /// At most so many mails in any minute; 0 is no limit.
     #[arg(long, default_value_t = 0)]
     pub per_minute: u32,
+    /// At most so many mails in any hour; 0 is no limit.
+    #[arg(long, default_value_t = 0)]
+    pub per_hour: u32,
+    /// At most so many mails in any 24 hours; 0 is no limit.
+    #[arg(long, default_value_t = 0)]
+    pub per_day: u32,
+    /// At most so many mails a minute to one domain of recipients; 0 is no limit.
+    #[arg(long, default_value_t = 0)]
+    pub per_domain: u32,
+}
+
+/// What becomes of a campaign whose time has passed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum WhenLate {
+    /// It is sent as soon as something runs.
+    Run,
+    /// It waits for the user's word.
+    Ask,
+    /// It becomes a draft again.
+    Skip,
+}
+
+impl WhenLate {
+    /// Returns the word of the table.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Ask => "ask",
+            Self::Skip => "skip",
+        }
+    }
 }
 
 /// How a connection is secured.
@@ -378,6 +417,23 @@ pub enum Campaign {
         /// Seconds before the first mail leaves.
         #[arg(long, default_value_t = 0)]
         delay: u32,
+        /// When the first mail leaves, such as `2026-12-01T09:00`.
+        #[arg(long, conflicts_with = "delay")]
+        at: Option<String>,
+        /// The zone of that time, such as `Europe/Berlin`; the workspace's where it is left out.
+        #[arg(long, requires = "at")]
+        zone: Option<String>,
+        /// What becomes of it where that time passes while nothing runs.
+        #[arg(long, value_enum, requires = "at")]
+        when_late: Option<WhenLate>,
+        /// Hours in which nothing leaves, such as `21:00-08:00`.
+        #[arg(long)]
+        quiet_hours: Option<String>,
+    },
+    /// How it is being sent: pace, forecast, accounts, errors.
+    Progress {
+        /// Its id.
+        id: i64,
     },
     /// Stop after the mails in hand.
     Pause {

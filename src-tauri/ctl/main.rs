@@ -7,6 +7,7 @@
 
 mod access;
 mod args;
+mod campaign;
 mod demo;
 mod judge;
 #[path = "../machine.rs"]

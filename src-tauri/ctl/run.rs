@@ -1,20 +1,21 @@
 //! Turns each sub-command into commands of the table.
 
 use crate::access::{self, Access};
-use crate::args::{Account, Address, Args, Campaign, Command, Contacts, Import};
+use crate::args::{Account, Address, Args, Command, Contacts, Import};
 use crate::{demo, judge, print, serve, simulate};
 use anyhow::{Context, Result, bail};
-use casement_core::api::{self, Code, Preflight, Report, SendingStatus};
+use casement_core::api::{self, Report, SendingStatus};
 use casement_core::engine::socket;
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-struct Session {
-    access: Access,
-    json: bool,
-    quiet: bool,
+/// One run of the program: how it reaches the engine, and how it is to answer.
+pub(crate) struct Session {
+    pub(crate) access: Access,
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
 }
 
 /// Runs one sub-command.
@@ -86,7 +87,7 @@ impl Session {
     }
 
     /// Prints `value` with `--json`, and `words` of it otherwise.
-    fn show(&self, value: &Value, words: impl FnOnce() -> String) {
+    pub(crate) fn show(&self, value: &Value, words: impl FnOnce() -> String) {
         if self.json {
             print::json_document(value);
         } else {
@@ -94,7 +95,7 @@ impl Session {
         }
     }
 
-    fn job(&mut self, started: Value) -> Result<Value> {
+    pub(crate) fn job(&mut self, started: Value) -> Result<Value> {
         let quiet = self.quiet || self.json;
         let mut told = 0;
         self.access.wait_job(started, |job| {
@@ -164,7 +165,7 @@ impl Session {
     }
 
     /// Finds a contact by id or address.
-    fn contact_id(&mut self, who: &str) -> Result<Value> {
+    pub(crate) fn contact_id(&mut self, who: &str) -> Result<Value> {
         if let Ok(id) = who.parse::<i64>() {
             return Ok(json!(id));
         }
@@ -243,7 +244,7 @@ impl Session {
         Ok(())
     }
 
-    fn account_id(&mut self, name: &str) -> Result<Value> {
+    pub(crate) fn account_id(&mut self, name: &str) -> Result<Value> {
         let found = self.access.call("account_list", json!({}))?;
         found["accounts"]
             .as_array()
@@ -266,8 +267,11 @@ impl Session {
                     "name": options.name, "kind": "smtp", "host": options.host, "port": options.port,
                     "tls": options.tls.word(), "user": options.user, "from_name": from_name,
                     "from_address": from_address, "reply_to": options.reply_to,
-                    "connections": options.connections, "per_minute": options.per_minute,
+                    "connections": options.connections, "provider": options.provider,
+                    "per_second": options.per_second, "per_minute": options.per_minute,
+                    "per_hour": options.per_hour, "per_day": options.per_day, "per_domain": options.per_domain,
                 });
+                self.fill_limits(&mut request)?;
                 if options.password_stdin {
                     request["password"] = json!(one_line_of_stdin()?);
                 }
@@ -278,6 +282,7 @@ impl Session {
                 let request = json!({ "name": name, "kind": "outbox", "from_name": from_name, "from_address": from_address });
                 self.access.call("account_save", request)?
             }
+            Account::Providers => self.access.call("account_providers", json!({}))?,
             Account::List => self.access.call("account_list", json!({}))?,
             Account::Remove { name } => {
                 let id = self.account_id(&name)?;
@@ -300,113 +305,20 @@ impl Session {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn campaign(&mut self, command: Campaign) -> Result<ExitCode> {
-        let value = match command {
-            Campaign::Create { file } => {
-                let text = if file == Path::new("-") {
-                    text_or_stdin("-")?
-                } else {
-                    std::fs::read_to_string(&file)
-                        .with_context(|| format!("cannot read {}", file.display()))?
-                };
-                let request: Value =
-                    serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
-                self.access.call("campaign_create", request)?
+    /// Fills limits that were not given with those of the provider.
+    fn fill_limits(&mut self, request: &mut serde_json::Value) -> Result<()> {
+        let known = self.access.call("account_providers", json!({}))?;
+        let provider = known["providers"]
+            .as_array()
+            .and_then(|rows| rows.iter().find(|row| row["id"] == request["provider"]));
+        let Some(provider) = provider else { return Ok(()) };
+        let fields = ["per_second", "per_minute", "per_hour", "per_day"];
+        if fields.iter().all(|field| request[field] == 0) {
+            for field in fields {
+                request[field] = provider[field].clone();
             }
-            Campaign::List => {
-                let value = self.access.call("campaign_list", json!({}))?;
-                self.show(&value, || campaign_table(&value));
-                return Ok(ExitCode::SUCCESS);
-            }
-            Campaign::Show { id } => self.access.call("campaign_get", json!({ "id": id }))?,
-            Campaign::Preview { id, contact, html } => {
-                let mut request = json!({ "id": id });
-                if let Some(who) = contact {
-                    request["contact"] = self.contact_id(&who)?;
-                }
-                let value = self.access.call("campaign_preview", request)?;
-                let part = if html { "html" } else { "text" };
-                self.show(&value, || {
-                    let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
-                    format!(
-                        "From: {}\nSubject: {}\n\n{}\n",
-                        text("from"),
-                        text("subject"),
-                        text(part)
-                    )
-                });
-                return Ok(ExitCode::SUCCESS);
-            }
-            Campaign::Preflight { id } => {
-                let preflight = self.preflight(id)?;
-                self.show(&serde_json::to_value(&preflight)?, || {
-                    print::preflight(&preflight)
-                });
-                return Ok(if preflight.ready {
-                    ExitCode::SUCCESS
-                } else {
-                    ExitCode::FAILURE
-                });
-            }
-            Campaign::Launch { id, yes, delay } => return self.launch(id, yes, delay),
-            Campaign::Pause { id } => self.access.call("campaign_pause", json!({ "id": id }))?,
-            Campaign::Resume { id } => self.access.call("campaign_resume", json!({ "id": id }))?,
-            Campaign::Cancel { id } => self.access.call("campaign_cancel", json!({ "id": id }))?,
-            Campaign::Window(change) => {
-                let (command, request) = change.request()?;
-                self.access.call(command, request)?
-            }
-            Campaign::Test { id, to } => self
-                .access
-                .call("campaign_test_mail", json!({ "id": id, "to": to }))?,
-        };
-        print::json_document(&value);
-        Ok(ExitCode::SUCCESS)
-    }
-
-    fn preflight(&mut self, id: i64) -> Result<Preflight> {
-        let state = self.access.call("campaign_get", json!({ "id": id }))?["state"].take();
-        if matches!(state.as_str(), Some("draft" | "prepared")) {
-            let started = self.access.call("campaign_prepare", json!({ "id": id }))?;
-            self.job(started)?;
         }
-        self.access.ask("campaign_preflight", json!({ "id": id }))
-    }
-
-    fn launch(&mut self, id: i64, yes: bool, delay: u32) -> Result<ExitCode> {
-        let preflight = self.preflight(id)?;
-        if !preflight.ready {
-            self.show(&json!({ "launched": false, "preflight": preflight }), || {
-                print::preflight(&preflight)
-            });
-            eprintln!("casementctl: campaign {id} was not launched");
-            return Ok(ExitCode::FAILURE);
-        }
-        if !self.json && !self.quiet {
-            eprint!("{}", print::preflight(&preflight));
-        }
-        let request = json!({ "id": id, "delay_secs": delay, "confirmed": yes });
-        match self.access.call("campaign_launch", request) {
-            Ok(_) => {}
-            Err(error)
-                if !yes
-                    && error
-                        .downcast_ref::<api::Error>()
-                        .is_some_and(|error| error.code == Code::Conflict) =>
-            {
-                return Err(
-                    error.context("not launched; look at the warnings above, and say --yes if they are fine")
-                );
-            }
-            Err(error) => return Err(error),
-        }
-        self.show(&json!({ "launched": true, "preflight": preflight }), || {
-            format!(
-                "Launched. {} mails are queued; `casementctl send` sends them.\n",
-                preflight.to_send
-            )
-        });
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
 
     fn send(&mut self, campaign: Option<i64>) -> Result<()> {
@@ -528,24 +440,6 @@ fn contact_table(value: &Value) -> String {
     )
 }
 
-fn campaign_table(value: &Value) -> String {
-    let rows: Vec<Vec<String>> = value["campaigns"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|campaign| {
-            let text = |name: &str| campaign[name].as_str().unwrap_or_default().to_owned();
-            vec![
-                campaign["id"].to_string(),
-                text("state"),
-                text("name"),
-                text("subject"),
-            ]
-        })
-        .collect();
-    print::table(&["id", "state", "name", "subject"], &rows)
-}
-
 /// Splits `Name <address>`.
 fn sender(text: &str) -> Result<(String, String)> {
     match text
@@ -562,7 +456,7 @@ fn sender(text: &str) -> Result<(String, String)> {
     }
 }
 
-fn text_or_stdin(text: &str) -> Result<String> {
+pub(crate) fn text_or_stdin(text: &str) -> Result<String> {
     if text != "-" {
         return Ok(text.to_owned());
     }

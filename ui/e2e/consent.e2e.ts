@@ -13,7 +13,7 @@ beforeAll(async () => {
   await window.call("settings_update", { unknown_policy: "none", organisation: "Riverside Rowing Club", postal_address: "1 Boathouse Lane" });
   await window.call("account_save", {
     name: "Practice", kind: "outbox", host: "", port: 0, tls: "none", user: "", from_name: "Riverside", from_address: "news@riverside.example",
-    reply_to: "", per_minute: 0, connections: 1,
+    reply_to: "", per_second: 0, per_minute: 0, per_hour: 0, per_day: 0, per_domain: 0, connections: 1,
   });
   const { id } = await window.call("list_save", { name: "Members" });
   await window.call("contact_save", { email: "noa@example.org", first_name: "נועה", last_name: "לוי", fields: {}, lists: [id] });

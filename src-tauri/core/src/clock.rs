@@ -4,7 +4,8 @@
 //! instant, so that windows, caps and back-off can be tested at any moment.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
 /// A UTC instant, as everywhere in the core.
 pub type Instant = DateTime<Utc>;
@@ -13,6 +14,14 @@ pub type Instant = DateTime<Utc>;
 pub trait Clock: Send + Sync {
     /// Returns the present instant.
     fn now(&self) -> Instant;
+
+    /// Returns an instant that only the passing of time moves: setting the clock does not, and sleep does count (on
+    /// Linux; elsewhere time asleep may be left out). It agrees with [`Clock::now`] at the program's start.
+    ///
+    /// Limits are kept by it: a clock that is set forward would forget a day's mails.
+    fn steady(&self) -> Instant {
+        self.now()
+    }
 
     /// Tells whether time is played: then it jumps, and a jump says nothing of this computer.
     fn is_played(&self) -> bool {
@@ -29,33 +38,74 @@ impl Clock for SystemClock {
     fn now(&self) -> Instant {
         Utc::now()
     }
+
+    fn steady(&self) -> Instant {
+        static START: OnceLock<(Instant, Duration)> = OnceLock::new();
+        let (start, passed) = START.get_or_init(|| (self.now(), since_boot()));
+        *start + TimeDelta::from_std(since_boot().saturating_sub(*passed)).unwrap_or_default()
+    }
+}
+
+/// Returns how long the computer has run, asleep or not.
+#[cfg(target_os = "linux")]
+fn since_boot() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).unwrap_or(0),
+    )
+}
+
+/// Returns how long this program has run.
+#[cfg(not(target_os = "linux"))]
+fn since_boot() -> Duration {
+    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
 }
 
 /// A clock that stands still until it is moved, for tests and for sample data.
+///
+/// [`ManualClock::advance`] is time that passes, [`ManualClock::set`] a clock that somebody sets.
 #[derive(Debug)]
-pub struct ManualClock(Mutex<Instant>);
+pub struct ManualClock {
+    now: Mutex<Instant>,
+    steady: Mutex<Instant>,
+}
 
 impl ManualClock {
     /// Returns a clock that shows `start`.
     pub fn at(start: Instant) -> Self {
-        Self(Mutex::new(start))
+        Self {
+            now: Mutex::new(start),
+            steady: Mutex::new(start),
+        }
     }
 
-    /// Moves the clock by `by`, backwards where it is negative.
+    /// Lets `by` pass; where it is negative the clock is set back.
     pub fn advance(&self, by: TimeDelta) {
-        let mut now = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        *now += by;
+        *lock(&self.now) += by;
+        if by > TimeDelta::zero() {
+            *lock(&self.steady) += by;
+        }
     }
 
     /// Sets the clock to `to`.
     pub fn set(&self, to: Instant) {
-        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = to;
+        *lock(&self.now) = to;
     }
+}
+
+fn lock(instant: &Mutex<Instant>) -> std::sync::MutexGuard<'_, Instant> {
+    instant.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        *lock(&self.now)
+    }
+
+    fn steady(&self) -> Instant {
+        *lock(&self.steady)
     }
 
     fn is_played(&self) -> bool {

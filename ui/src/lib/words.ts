@@ -92,12 +92,13 @@ export const NOT_TRACKED_WORDS = {
   erased: "were erased, or what was recorded of them",
 } satisfies Record<NotTrackedReason, string>;
 
-export type CampaignPhase = CampaignState | "starting";
+export type CampaignPhase = CampaignState | "starting" | "scheduled";
 
-/** The state on screen: a running campaign is "starting" until its first mail may leave. */
-export function phaseOf(campaign: Pick<CampaignRow, "state" | "first_mail_at">, now: number): CampaignPhase {
+/** The state on screen: a running campaign is "starting" or "scheduled" until its first mail may leave. */
+export function phaseOf(campaign: Pick<CampaignRow, "state" | "first_mail_at" | "scheduled">, now: number): CampaignPhase {
   if (campaign.state !== "running" || campaign.first_mail_at === null) return campaign.state;
-  return Date.parse(campaign.first_mail_at) > now ? "starting" : "running";
+  if (Date.parse(campaign.first_mail_at) <= now) return "running";
+  return campaign.scheduled ? "scheduled" : "starting";
 }
 
 export const PHASE_WORDS = {
@@ -105,6 +106,7 @@ export const PHASE_WORDS = {
   preparing: "Preparing",
   prepared: "Ready to launch",
   starting: "Starting",
+  scheduled: "Scheduled",
   running: "Sending",
   paused: "Paused",
   finished: "Sent",
@@ -116,6 +118,7 @@ export const PHASE_TONES = {
   preparing: "accent",
   prepared: "accent",
   starting: "accent",
+  scheduled: "accent",
   running: "accent",
   paused: "warn",
   finished: "plain",

@@ -1,6 +1,7 @@
 //! SMTP accounts and the embedded outbox.
 
 use super::data;
+use crate::clock::Instant;
 use crate::ids::AccountId;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -39,8 +40,20 @@ data! {
         pub reply_to: String,
         /// Connections at once, 1 to 50.
         pub connections: u32,
-        /// At most so many mails a minute; 0 means no limit.
+        /// Which provider's figures its limits began with: an id of [`AccountProviders`], or `custom`.
+        pub provider: String,
+        /// At most so many mails in any second; 0 means no limit.
+        pub per_second: u32,
+        /// At most so many mails in any minute; 0 means no limit.
         pub per_minute: u32,
+        /// At most so many mails in any hour; 0 means no limit.
+        pub per_hour: u32,
+        /// At most so many mails in any 24 hours, whatever campaign; 0 means no limit.
+        pub per_day: u32,
+        /// At most so many mails a minute to one domain of recipients; 0 means no limit.
+        pub per_domain: u32,
+        /// How it stands with its server, and what it sent.
+        pub standing: AccountStanding,
         /// Where the secret is kept.
         pub secret: SecretPlace,
         /// One sentence on where the secret is kept, to be shown.
@@ -83,9 +96,77 @@ data! {
         /// See [`Account::connections`]; 0 takes the default, 2.
         #[serde(default)]
         pub connections: u32,
+        /// See [`Account::provider`]; missing is `custom`.
+        #[serde(default)] #[ts(optional)]
+        pub provider: Option<String>,
+        /// See [`Account::per_second`].
+        #[serde(default)]
+        pub per_second: u32,
         /// See [`Account::per_minute`].
         #[serde(default)]
         pub per_minute: u32,
+        /// See [`Account::per_hour`].
+        #[serde(default)]
+        pub per_hour: u32,
+        /// See [`Account::per_day`].
+        #[serde(default)]
+        pub per_day: u32,
+        /// See [`Account::per_domain`].
+        #[serde(default)]
+        pub per_domain: u32,
+    }
+
+    /// How an account stands with its server.
+    pub struct AccountStanding {
+        /// May it send now.
+        pub state: AccountState,
+        /// Until then, where that is known.
+        pub until: Option<Instant>,
+        /// What the server said and what follows; `null` where nothing is wrong.
+        pub sentence: Option<String>,
+        /// Mails handed over in the last 24 hours, tests included.
+        pub sent_in_day: u32,
+        /// The limit of 24 hours as it holds now, the server's where that was met; 0 is none.
+        pub per_day: u32,
+    }
+
+    /// Asks for the mail providers whose servers and limits are known.
+    pub struct AccountProviders {}
+
+    /// Mail providers.
+    pub struct AccountProvidersResponse {
+        /// In the order in which they are offered.
+        pub providers: Vec<AccountProvider>,
+    }
+
+    /// A mail provider: where its submission server is and what it allows.
+    pub struct AccountProvider {
+        /// Kept with the account.
+        pub id: String,
+        /// Its name.
+        pub name: String,
+        /// Its submission server.
+        pub host: String,
+        /// The server's port.
+        pub port: u16,
+        /// How the connection is secured.
+        pub tls: Tls,
+        /// Mails in any second; 0 is none that is known.
+        pub per_second: u32,
+        /// Mails in any minute; 0 is none that is known.
+        pub per_minute: u32,
+        /// Mails in any hour; 0 is none that is known.
+        pub per_hour: u32,
+        /// Mails in any 24 hours; 0 is none that is known.
+        pub per_day: u32,
+        /// Connections at once that are wise.
+        pub connections: u32,
+        /// What to know before, as a sentence; may be empty.
+        pub note: String,
+        /// Where the figures are from, and when they were read.
+        pub source: String,
+        /// Files a copy of each mail with the recipient's pixel in it.
+        pub keeps_copy: bool,
     }
 
     /// Removes an account and its secret; refused while a campaign is sending from it. Announces `accounts`.
@@ -125,6 +206,32 @@ data! {
     }
 }
 
+impl AccountSave {
+    /// Returns a new practice outbox, with every default.
+    pub fn outbox(name: &str, from_name: &str, from_address: &str) -> Self {
+        Self {
+            id: None,
+            name: name.to_owned(),
+            kind: AccountKind::Outbox,
+            host: String::new(),
+            port: 0,
+            tls: Tls::None,
+            user: String::new(),
+            password: None,
+            from_name: from_name.to_owned(),
+            from_address: from_address.to_owned(),
+            reply_to: String::new(),
+            connections: 0,
+            provider: None,
+            per_second: 0,
+            per_minute: 0,
+            per_hour: 0,
+            per_day: 0,
+            per_domain: 0,
+        }
+    }
+}
+
 /// What an account is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
@@ -133,6 +240,22 @@ pub enum AccountKind {
     Smtp,
     /// Files in the workspace: for practice.
     Outbox,
+}
+
+/// Whether an account may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountState {
+    /// It may.
+    Ready,
+    /// More slowly than usual, for a while: its server asked for it.
+    Slow,
+    /// Its limit of 24 hours is reached.
+    Full,
+    /// It waits for its server, and goes on by itself.
+    Waiting,
+    /// It waits for the user.
+    Blocked,
 }
 
 /// How a connection is secured.

@@ -2,7 +2,10 @@
 
 use super::data;
 use crate::clock::Instant;
+use crate::delivery::transport::ErrorKind;
 use crate::domain::campaign::{CampaignState, CampaignTracking};
+use crate::domain::message::MessageState;
+use crate::domain::schedule::{LocalTime, Quiet, WhenLate};
 use crate::domain::window::{Window, WindowSpec};
 use crate::ids::{AccountId, CampaignId, ContactId, ListId};
 use crate::render::document::Document;
@@ -44,6 +47,8 @@ data! {
         pub window: Option<Window>,
         /// When sending will end at the present pace; `null` where that cannot be told.
         pub expected_end: Option<Instant>,
+        /// Its first mail waits for a time that was chosen.
+        pub scheduled: bool,
         /// Why it stands still, as a sentence.
         pub problem: Option<String>,
         /// Sent into the embedded outbox: practice.
@@ -86,6 +91,9 @@ data! {
         /// May be missing in a draft.
         #[serde(default)] #[ts(optional)]
         pub account: Option<AccountId>,
+        /// Accounts of the same sender that share the work; missing keeps those there are.
+        #[serde(default)] #[ts(optional)]
+        pub also: Option<Vec<AccountId>>,
         /// To whom.
         #[serde(default)]
         pub audience: Audience,
@@ -350,9 +358,92 @@ data! {
         /// Seconds before the first mail leaves, in which cancelling leaves no trace; 0 to 600.
         #[serde(default)]
         pub delay_secs: u32,
+        /// When the first mail is to leave; missing is after `delay_secs`. At most 366 days ahead.
+        #[serde(default)] #[ts(optional)]
+        pub at: Option<LocalTime>,
+        /// What becomes of it where that time passes while Casement is off; missing asks.
+        #[serde(default)] #[ts(optional)]
+        pub when_late: Option<WhenLate>,
+        /// Hours in which nothing leaves, in the campaign's zone.
+        #[serde(default)] #[ts(optional)]
+        pub quiet: Option<Quiet>,
         /// Says that the warnings were seen; errors cannot be confirmed away.
         #[serde(default)]
         pub confirmed: bool,
+    }
+
+    /// Asks how a launched campaign is being sent. Provides `campaigns`, `accounts`.
+    pub struct CampaignSendingGet {
+        /// Which.
+        pub id: CampaignId,
+    }
+
+    /// How a campaign is being sent.
+    pub struct CampaignSending {
+        /// Messages that have not left.
+        pub waiting: u32,
+        /// Mails by its accounts in the last whole minute, of all campaigns.
+        pub per_minute: u32,
+        /// When the rest will have left; `null` where nothing tells.
+        pub forecast: Option<SendingForecast>,
+        /// Its accounts, its own first.
+        pub accounts: Vec<SendingAccount>,
+        /// What failed or waits, by whose fault it is; most first.
+        pub errors: Vec<SendingError>,
+        /// Mail services that refuse the campaign.
+        pub refusals: Vec<SendingRefusal>,
+        /// Quiet hours hold until then.
+        pub quiet_until: Option<Instant>,
+        /// The time zone of the days in the forecast.
+        pub zone: String,
+    }
+
+    /// When mails will have left.
+    pub struct SendingForecast {
+        /// The last one.
+        pub finishes_at: Instant,
+        /// How many leave on each day of the campaign's zone, in order.
+        pub days: Vec<SendingDay>,
+        /// A limit of 24 hours makes some wait.
+        pub day_limited: bool,
+    }
+
+    /// What leaves on one day.
+    pub struct SendingDay {
+        /// The day.
+        pub date: chrono::NaiveDate,
+        /// Mails.
+        pub n: u32,
+    }
+
+    /// An account of a campaign.
+    pub struct SendingAccount {
+        /// Its id.
+        pub id: AccountId,
+        /// Its name.
+        pub name: String,
+        /// How it stands.
+        pub standing: super::AccountStanding,
+    }
+
+    /// Failures of one kind.
+    pub struct SendingError {
+        /// Whose fault.
+        pub kind: ErrorKind,
+        /// What became of the messages: `deferred`, `rejected` or `uncertain`.
+        pub state: MessageState,
+        /// How many.
+        pub n: u32,
+        /// The server's words for one of them.
+        pub example: String,
+    }
+
+    /// A mail service that refuses a campaign.
+    pub struct SendingRefusal {
+        /// The service, or the domain.
+        pub service: String,
+        /// Why, and its words.
+        pub reply: String,
     }
 
     /// Stops sending after the mails in hand. Announces `campaigns`.
@@ -420,6 +511,8 @@ pub struct Campaign {
     pub preheader: String,
     /// From which account; `null` until chosen.
     pub account: Option<AccountId>,
+    /// Accounts of the same sender that share the work.
+    pub also: Vec<AccountId>,
     /// To whom.
     pub audience: Audience,
     /// The window as the user states it.

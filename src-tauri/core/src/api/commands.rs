@@ -81,6 +81,7 @@ commands! {
     sending_status(SendingStatusGet) -> SendingStatus = app::control::status, provides [Campaigns, Contacts];
 
     account_list(AccountList) -> AccountListResponse = app::account::list, provides [Accounts];
+    account_providers(AccountProviders) -> AccountProvidersResponse = app::account::providers;
     account_save(AccountSave) -> Account = app::account::save;
     account_remove(AccountRemove) -> Done = app::account::remove;
     account_test(AccountTest) -> AccountTestResponse = app::account::test;
@@ -112,9 +113,10 @@ commands! {
     campaign_unprepare(CampaignUnprepare) -> Done = app::launch::unprepare;
     campaign_preflight(CampaignPreflight) -> Preflight = app::launch::preflight, provides [Campaigns, Accounts, Contacts, Reach, Settings];
     campaign_launch(CampaignLaunch) -> Done = app::launch::launch;
-    campaign_pause(CampaignPause) -> Done = app::launch::pause;
-    campaign_resume(CampaignResume) -> Done = app::launch::resume;
-    campaign_cancel(CampaignCancel) -> Done = app::launch::cancel;
+    campaign_sending(CampaignSendingGet) -> CampaignSending = app::progress::get, provides [Campaigns, Accounts];
+    campaign_pause(CampaignPause) -> Done = app::control::pause;
+    campaign_resume(CampaignResume) -> Done = app::control::resume;
+    campaign_cancel(CampaignCancel) -> Done = app::control::cancel;
     campaign_window_set(CampaignWindowSet) -> Done = app::launch::window_set;
     campaign_window_end(CampaignWindowEnd) -> Done = app::launch::window_end;
 

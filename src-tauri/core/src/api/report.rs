@@ -347,6 +347,19 @@ pub enum Provider {
     Other,
 }
 
+impl Provider {
+    /// Returns its name as people know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gmail => "Gmail",
+            Self::Apple => "iCloud",
+            Self::Yahoo => "Yahoo",
+            Self::Microsoft => "Outlook",
+            Self::Other => "Other",
+        }
+    }
+}
+
 /// Why there is no rate. Never shown as 0 %.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]

@@ -1,11 +1,14 @@
 //! Accounts: save, test, remove.
 
 use super::engine::Engine;
-use super::preflight::is_loopback;
+use super::standing;
 use crate::api::{
-    Account, AccountKind, AccountList, AccountListResponse, AccountRemove, AccountSave, AccountTest,
-    AccountTestResponse, Code, Done, Error, Result, SecretPlace, Tag, TestStep, TestStepKind, Tls,
+    Account, AccountKind, AccountList, AccountListResponse, AccountProvider, AccountProviders,
+    AccountProvidersResponse, AccountRemove, AccountSave, AccountTest, AccountTestResponse, Code, Done,
+    Error, Result, SecretPlace, Tag, TestStep, TestStepKind, Tls,
 };
+use crate::delivery::provider;
+use crate::delivery::quota::Limits;
 use crate::delivery::transport::Transport;
 use crate::domain::contact::EmailAddress;
 use crate::ids::AccountId;
@@ -23,8 +26,8 @@ pub fn list(engine: &Arc<Engine>, _request: AccountList) -> Result<AccountListRe
         Ok(AccountListResponse {
             accounts: account::list(conn)?
                 .into_iter()
-                .map(|account| shown(engine, account))
-                .collect(),
+                .map(|account| shown(conn, engine, account))
+                .collect::<Result<_>>()?,
         })
     })
 }
@@ -37,12 +40,13 @@ fn place(account: &account::Account) -> Option<Place> {
     }
 }
 
-fn shown(engine: &Engine, account: account::Account) -> Account {
+fn shown(conn: &store::Conn, engine: &Engine, account: account::Account) -> Result<Account> {
+    let standing = standing::shown(conn, engine, &account)?;
     let secret_note = match place(&account) {
         None => "No password is stored.".to_owned(),
         Some(place) => engine.keys.note(place),
     };
-    Account {
+    Ok(Account {
         id: account.id,
         name: account.name,
         kind: account.kind,
@@ -54,11 +58,17 @@ fn shown(engine: &Engine, account: account::Account) -> Account {
         from_address: account.from_address,
         reply_to: account.reply_to,
         connections: account.connections,
-        per_minute: account.per_minute,
+        provider: account.provider.clone(),
+        per_second: account.limits.per_second,
+        per_minute: account.limits.per_minute,
+        per_hour: account.limits.per_hour,
+        per_day: account.limits.per_day,
+        per_domain: account.per_domain,
+        standing,
         secret: account.secret_place,
         secret_note,
         sample: account.sample,
-    }
+    })
 }
 
 /// Checks what was typed and returns it as the table keeps it, without its secret.
@@ -112,7 +122,9 @@ fn checked(request: &AccountSave) -> Result<account::Account> {
         from_address,
         reply_to,
         connections,
-        per_minute: request.per_minute,
+        provider: known_provider(request.provider.as_deref())?,
+        limits: limits(request)?,
+        per_domain: count("per_domain", request.per_domain)?,
         secret_place: SecretPlace::None,
         secret_name: String::new(),
         sample: false,
@@ -121,6 +133,80 @@ fn checked(request: &AccountSave) -> Result<account::Account> {
         server(request, &mut account)?;
     }
     Ok(account)
+}
+
+/// The greatest limit that can be set.
+const MOST: u32 = 10_000_000;
+
+fn count(field: &str, n: u32) -> Result<u32> {
+    if n > MOST {
+        return Err(Error::field(
+            field,
+            "That is more than any server takes. Leave it empty for no limit.",
+        ));
+    }
+    Ok(n)
+}
+
+fn limits(request: &AccountSave) -> Result<Limits> {
+    Ok(Limits {
+        per_second: count("per_second", request.per_second)?,
+        per_minute: count("per_minute", request.per_minute)?,
+        per_hour: count("per_hour", request.per_hour)?,
+        per_day: count("per_day", request.per_day)?,
+    })
+}
+
+fn known_provider(id: Option<&str>) -> Result<String> {
+    match id.unwrap_or(provider::CUSTOM) {
+        id if id == provider::CUSTOM || provider::by_id(id).is_some() => Ok(id.to_owned()),
+        id => Err(Error::field(
+            "provider",
+            format!("No provider called {id:?} is known. Choose one of the list, or custom."),
+        )),
+    }
+}
+
+/// Returns the mail providers whose servers and limits are known.
+pub fn providers(_engine: &Arc<Engine>, _request: AccountProviders) -> Result<AccountProvidersResponse> {
+    let shown = |preset: &provider::Preset| AccountProvider {
+        id: preset.id.clone(),
+        name: preset.name.clone(),
+        host: preset.host.clone(),
+        port: preset.port,
+        tls: match preset.port {
+            465 => Tls::Tls,
+            _ => Tls::Starttls,
+        },
+        per_second: preset.per_second,
+        per_minute: preset.per_minute,
+        per_hour: preset.per_hour,
+        per_day: preset.per_day,
+        connections: preset.connections,
+        note: preset.note.clone(),
+        source: format!("{}, {}", preset.source, preset.date),
+        keeps_copy: provider::of(&preset.host).is_some_and(|provider| provider.keeps_copy),
+    };
+    Ok(AccountProvidersResponse {
+        providers: provider::presets().iter().map(shown).collect(),
+    })
+}
+
+/// Tells whether a host is this computer: the only one that mails may reach unencrypted.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// Returns `Name <address>` of an account.
+pub(crate) fn sender(account: &account::Account) -> String {
+    match account.from_name.as_str() {
+        "" => account.from_address.clone(),
+        name => format!("{name} <{}>", account.from_address),
+    }
 }
 
 /// Checks the server's part.
@@ -213,7 +299,7 @@ pub fn save(engine: &Arc<Engine>, request: AccountSave) -> Result<Account> {
             account::save(conn, &row, now).map_err(Error::from)
         })
         .map_err(|error| taken(engine, error, &name))?;
-    Ok(shown(engine, account))
+    engine.read(|conn| shown(conn, engine, account))
 }
 
 /// A campaign that is being sent keeps its sender: what was audited is what leaves.

@@ -2,13 +2,12 @@
 
 use super::engine::Engine;
 use super::error::sentence;
-use super::{sending, settings};
+use super::{sending, settings, standing};
 use crate::api::{
     AccountKind, Audience, Campaign, CampaignCap, CampaignDuplicate, CampaignFile, CampaignGet, CampaignList,
     CampaignListResponse, CampaignRemove, CampaignRow, CampaignSave, CampaignSaved, Done, Error, Result, Tag,
 };
 use crate::clock::Instant;
-use crate::delivery::pace::Pace;
 use crate::domain::campaign::{CampaignState, CampaignTracking};
 use crate::domain::limits::Own;
 use crate::domain::window::WindowSpec;
@@ -17,7 +16,6 @@ use crate::render::document::{self, Document, MAX_BLOCKS};
 use crate::render::markdown;
 use crate::store::campaign::{self, Change, Head};
 use crate::store::{Conn, account, closing, list, message, report};
-use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,7 +29,7 @@ pub fn list(engine: &Arc<Engine>, _request: CampaignList) -> Result<CampaignList
         Ok(CampaignListResponse {
             campaigns: campaign::list(conn)?
                 .iter()
-                .map(|head| row(conn, head, moment))
+                .map(|head| row(conn, engine, head, moment))
                 .collect::<Result<_>>()?,
         })
     })
@@ -44,9 +42,10 @@ pub fn get(engine: &Arc<Engine>, request: CampaignGet) -> Result<Campaign> {
         let campaign = find(conn, request.id)?;
         let end = closing::end(conn, request.id)?;
         Ok(Campaign {
-            row: row(conn, &campaign.head, moment)?,
+            row: row(conn, engine, &campaign.head, moment)?,
             preheader: campaign.preheader,
             account: campaign.head.account,
+            also: campaign.also,
             audience: campaign.audience,
             window_spec: campaign.window_spec,
             tracking: campaign.head.tracking,
@@ -71,22 +70,14 @@ pub(crate) fn find(conn: &Conn, id: CampaignId) -> Result<campaign::Campaign> {
 }
 
 /// Returns what lists show of a campaign.
-pub(crate) fn row(conn: &Conn, head: &Head, moment: report::Moment) -> Result<CampaignRow> {
+pub(crate) fn row(conn: &Conn, engine: &Engine, head: &Head, moment: report::Moment) -> Result<CampaignRow> {
     // A draft may still have rows of a preparation that is being thrown away.
     let counts = match head.state {
         CampaignState::Draft => BTreeMap::new(),
         _ => message::counts(conn, head.id)?,
     };
-    let expected_end = match (head.state, head.account) {
-        (CampaignState::Running, Some(id)) => {
-            let waiting = ["planned", "queued", "deferred", "handing_over"]
-                .iter()
-                .filter_map(|state| counts.get(*state))
-                .sum();
-            let accepted = counts.get("accepted").copied().unwrap_or(0);
-            let per_minute = account::get(conn, id)?.per_minute;
-            expected_end(per_minute, head.first_mail_at, moment.now, accepted, waiting)
-        }
+    let expected_end = match head.state {
+        CampaignState::Running => expected_end(conn, engine, head, &counts, moment.now)?,
         _ => None,
     };
     Ok(CampaignRow {
@@ -104,6 +95,7 @@ pub(crate) fn row(conn: &Conn, head: &Head, moment: report::Moment) -> Result<Ca
         counts,
         window: head.window,
         expected_end,
+        scheduled: head.scheduled && head.begun_at.is_none(),
         problem: head.problem.clone(),
         practice: head.practice,
         sample: head.sample,
@@ -111,25 +103,33 @@ pub(crate) fn row(conn: &Conn, head: &Head, moment: report::Moment) -> Result<Ca
     })
 }
 
-/// Returns when sending will end: by the account's limit, or by the pace so far.
-fn expected_end(
-    per_minute: u32,
-    first_mail_at: Option<Instant>,
-    now: Instant,
-    accepted: u32,
-    waiting: u32,
-) -> Option<Instant> {
-    let begun = first_mail_at?;
-    let from = now.max(begun);
-    if let Some(takes) = Pace::duration_of(per_minute, waiting) {
-        return Some(from + takes);
-    }
-    let passed = (now - begun).num_milliseconds();
+/// Returns how many of a campaign's messages have not left.
+pub(crate) fn waiting(counts: &BTreeMap<String, u32>) -> u32 {
+    ["planned", "queued", "deferred", "handing_over"]
+        .iter()
+        .filter_map(|state| counts.get(*state))
+        .sum()
+}
+
+/// Returns how many mails a minute a campaign has sent so far; `None` before that says anything.
+pub(crate) fn pace_so_far(head: &Head, counts: &BTreeMap<String, u32>, now: Instant) -> Option<f64> {
+    let accepted = counts.get("accepted").copied().unwrap_or(0);
+    let passed = (now - head.begun_at?).num_milliseconds();
     if accepted < ENOUGH_FOR_PACE || passed <= 0 {
         return None;
     }
-    let left = i128::from(passed) * i128::from(waiting) / i128::from(accepted);
-    from.checked_add_signed(TimeDelta::try_milliseconds(i64::try_from(left).ok()?)?)
+    Some(f64::from(accepted) * 60_000.0 / passed as f64)
+}
+
+/// Returns when sending will end: by the accounts' limits and what they have sent, or by the pace so far.
+fn expected_end(
+    conn: &Conn,
+    engine: &Engine,
+    head: &Head,
+    counts: &BTreeMap<String, u32>,
+    now: Instant,
+) -> Result<Option<Instant>> {
+    Ok(standing::of_campaign(conn, engine, head, counts, now)?.map(|forecast| forecast.finishes_at))
 }
 
 /// Returns a campaign as `request` would save it, so that it can be looked at while it is being written.
@@ -206,6 +206,13 @@ fn written(
     campaign.head.name = request.name.trim().to_owned();
     campaign.head.subject = request.subject.trim().to_owned();
     campaign.head.account = request.account;
+    if let Some(also) = &request.also {
+        campaign.also = also
+            .iter()
+            .copied()
+            .filter(|id| Some(*id) != request.account)
+            .collect();
+    }
     if let Some(tracking) = request.tracking {
         campaign.head.tracking = tracking;
     }
@@ -250,6 +257,9 @@ fn blank() -> campaign::Campaign {
             finished_at: None,
             window: None,
             tracking: CampaignTracking::Individual,
+            begun_at: None,
+            scheduled: false,
+            has_quiet: false,
             problem: None,
             practice: false,
             sample: false,
@@ -262,6 +272,7 @@ fn blank() -> campaign::Campaign {
         shared_token: None,
         imprint: None,
         own: Own::default(),
+        also: Vec::new(),
     }
 }
 
@@ -378,6 +389,7 @@ pub fn create(engine: &Arc<Engine>, request: CampaignFile) -> Result<CampaignSav
             subject: request.subject,
             preheader: request.preheader,
             account,
+            also: None,
             audience,
             window: request.window,
             tracking: request.tracking,
@@ -458,26 +470,29 @@ pub fn remove(engine: &Arc<Engine>, request: CampaignRemove) -> Result<Done> {
 mod tests {
     use super::*;
 
-    fn at(secs: i64) -> Instant {
-        crate::clock::from_millis(secs * 1000)
-    }
-
     #[test]
-    fn the_end_is_told_by_the_limit_or_by_the_pace_so_far() {
+    fn a_pace_is_told_by_enough_mails_only() {
+        let at = |secs: i64| crate::clock::from_millis(secs * 1000);
+        let head = Head {
+            begun_at: Some(at(0)),
+            ..blank().head
+        };
+        let counts = |n| BTreeMap::from([("accepted".to_owned(), n), ("queued".to_owned(), 100)]);
         assert_eq!(
-            expected_end(60, Some(at(0)), at(10), 0, 30),
-            Some(at(40)),
-            "one a second by the account's limit"
+            pace_so_far(&head, &counts(50), at(100)),
+            Some(30.0),
+            "a mail every two seconds"
         );
         assert_eq!(
-            expected_end(0, Some(at(0)), at(100), 50, 100),
-            Some(at(300)),
-            "a mail every two seconds so far"
-        );
-        assert_eq!(
-            expected_end(0, Some(at(0)), at(1), 3, 100),
+            pace_so_far(&head, &counts(3), at(1)),
             None,
             "three mails tell nothing"
         );
+        assert_eq!(
+            pace_so_far(&blank().head, &counts(50), at(1)),
+            None,
+            "it has not begun"
+        );
+        assert_eq!(waiting(&counts(50)), 100);
     }
 }

@@ -169,7 +169,11 @@ fn blank(facts: &Facts, reader: &Reader) -> Preview {
         next: reader.next,
         subject: String::new(),
         preheader: String::new(),
-        from: facts.account.as_ref().map(preflight::sender).unwrap_or_default(),
+        from: facts
+            .account
+            .as_ref()
+            .map(super::account::sender)
+            .unwrap_or_default(),
         html: String::new(),
         text: String::new(),
         size: 0,
@@ -334,6 +338,7 @@ pub fn test_mail(engine: &Arc<Engine>, request: CampaignTestMail) -> Result<Test
         Ok(test_token::add(conn, now, &token, request.id)?)
     })?;
     let mut transport = transports::transport_for(engine, account.id)?;
+    super::standing::count(engine, account.id);
     let result = transport.deliver(&OutgoingMail {
         from: letterhead.from_address(),
         to: to.as_str(),

@@ -198,10 +198,7 @@ fn attempt(engine: &Arc<Engine>, due: &Due, now: Instant) -> Result<Duration> {
         settle(engine, due, account_rests(now, problem))?;
         return Ok(Duration::ZERO);
     };
-    let rest = match account.per_minute {
-        0 => Duration::ZERO,
-        n => Duration::from_secs(60) / n,
-    };
+    let rest = account.limits.interval().to_std().unwrap_or_default();
     if due.attempts >= retry::MAX_ATTEMPTS {
         // Attempts that ended in crashes.
         let reply = "It was begun several times and never ended.".to_owned();
@@ -228,6 +225,7 @@ fn attempt(engine: &Arc<Engine>, due: &Due, now: Instant) -> Result<Duration> {
     let outcome = match letter {
         Err(reply) => Outcome::Failed { reply },
         Ok(letter) => {
+            super::standing::count(engine, account.id);
             let delivered = transport.deliver(&OutgoingMail {
                 from: &account.from_address,
                 to: &due.email,

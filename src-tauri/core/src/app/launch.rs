@@ -7,13 +7,14 @@ use super::engine::Engine;
 use super::preflight::{self, Auditor, Facts, For, Prepared};
 use super::{sending, settings, upkeep};
 use crate::api::{
-    ActivityKind, CampaignCancel, CampaignLaunch, CampaignPause, CampaignPreflight, CampaignPrepare,
-    CampaignResume, CampaignUnprepare, CampaignWindowEnd, CampaignWindowSet, Code, Done, Error, Finding,
-    FindingLevel, JobStarted, Preflight, Result, Settings, Tag,
+    ActivityKind, CampaignLaunch, CampaignPreflight, CampaignPrepare, CampaignUnprepare, CampaignWindowEnd,
+    CampaignWindowSet, Code, Done, Error, Finding, FindingLevel, JobStarted, Preflight, Result, Settings,
+    Tag,
 };
 use crate::clock::Instant;
 use crate::delivery::plan::{self, Asking, Rules};
 use crate::domain::campaign::CampaignState;
+use crate::domain::schedule::{FARTHEST, Plan, WhenLate};
 use crate::domain::window::{Position, Window, WindowSpec, parse_zone};
 use crate::engine::jobs::Progress;
 use crate::ids::{CampaignId, ContactId, MessageId};
@@ -29,12 +30,12 @@ const CAP_DAYS: i64 = 30;
 /// The longest delay before the first mail, in seconds.
 const MAX_DELAY_SECS: u32 = 600;
 
-fn head(conn: &Conn, id: CampaignId) -> Result<Head> {
+pub(super) fn head(conn: &Conn, id: CampaignId) -> Result<Head> {
     campaign::find_head(conn, id)?.ok_or_else(|| Error::not_found("campaign", id))
 }
 
 /// Notes in the feed what happened to a campaign.
-fn note(conn: &Conn, id: CampaignId, now: Instant, text: &str) -> Result<()> {
+pub(super) fn note(conn: &Conn, id: CampaignId, now: Instant, text: &str) -> Result<()> {
     Ok(activity::add(
         conn,
         now,
@@ -262,13 +263,31 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
     refuse_findings(&preflight::standing(engine, id)?, request.confirmed)?;
     engine.read(|conn| refuse_changes(conn, &facts))?;
     let now = engine.clock.now();
-    let first_mail_at = now + TimeDelta::seconds(i64::from(request.delay_secs));
+    let first_mail_at = first_mail_at(&request, now)?;
+    if let Some(quiet) = &request.quiet
+        && quiet.from == quiet.until
+    {
+        return Err(Error::field(
+            "quiet",
+            "Quiet hours that begin and end at the same time are none. Choose two times.",
+        ));
+    }
+    let plan = Plan {
+        when_late: request
+            .at
+            .is_some()
+            .then(|| request.when_late.unwrap_or(WhenLate::Ask)),
+        quiet: request.quiet,
+    };
+    let is_scheduled = request.at.is_some();
     let launched = facts.campaign.clone();
     let zone = match &launched.window_spec {
         WindowSpec::Days { zone: Some(zone), .. } | WindowSpec::Dates { zone, .. } => zone.clone(),
         WindowSpec::Days { zone: None, .. } => facts.settings.zone.clone(),
     };
-    let window = launched.window_spec.resolve(now, &zone)?;
+    let window = launched
+        .window_spec
+        .resolve(if is_scheduled { first_mail_at } else { now }, &zone)?;
     engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
         let head = head(conn, id)?;
         let same = head.state == CampaignState::Prepared
@@ -285,14 +304,44 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
                 first_mail_at,
                 window,
                 zone,
+                plan,
             },
         )?;
         message::enqueue(conn, id, first_mail_at, now, sending::CHUNK)?;
-        note(conn, id, now, "Launched.")
+        note(
+            conn,
+            id,
+            now,
+            if is_scheduled { "Scheduled." } else { "Launched." },
+        )
     })?;
     sending::enqueue(engine, id, first_mail_at)?;
     sending::wake(engine);
     Ok(Done {})
+}
+
+/// Returns when the first mail of a launch may leave.
+fn first_mail_at(request: &CampaignLaunch, now: Instant) -> Result<Instant> {
+    let Some(at) = &request.at else {
+        return Ok(now + TimeDelta::seconds(i64::from(request.delay_secs)));
+    };
+    let first = at.resolve().map_err(|error| Error {
+        field: Some("at".into()),
+        ..Error::from(error)
+    })?;
+    if first <= now {
+        return Err(Error::field(
+            "at",
+            "That time has passed. Choose a later one, or send now.",
+        ));
+    }
+    if first - now > FARTHEST {
+        return Err(Error::field(
+            "at",
+            "A campaign can be scheduled for at most a year ahead.",
+        ));
+    }
+    Ok(first)
 }
 
 fn refuse_unprepared(facts: &Facts) -> Result<()> {
@@ -356,78 +405,6 @@ fn refuse_changes(conn: &Conn, facts: &Facts) -> Result<()> {
         1 => Err(changed(name, "one of its recipients was changed")),
         n => Err(changed(name, &format!("{n} of its recipients were changed"))),
     }
-}
-
-/// Stops sending after the mails in hand.
-pub fn pause(engine: &Arc<Engine>, request: CampaignPause) -> Result<Done> {
-    let (id, now) = (request.id, engine.clock.now());
-    engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
-        let head = head(conn, id)?;
-        if head.state != CampaignState::Running || !campaign::advance(conn, id, CampaignState::Paused, now)? {
-            return Err(Error::conflict(format!("{} is not sending.", head.name)));
-        }
-        note(conn, id, now, "Paused.")
-    })?;
-    sending::wake(engine);
-    Ok(Done {})
-}
-
-/// Goes on sending.
-pub fn resume(engine: &Arc<Engine>, request: CampaignResume) -> Result<Done> {
-    let (id, now) = (request.id, engine.clock.now());
-    let account = engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
-        let head = head(conn, id)?;
-        let Some(account) = head.account else {
-            return Err(Error::conflict(format!(
-                "{} has no account any more, so it cannot go on. Cancel it.",
-                head.name
-            )));
-        };
-        if head.state != CampaignState::Paused || !campaign::advance(conn, id, CampaignState::Running, now)? {
-            return Err(Error::conflict(format!("{} is not paused.", head.name)));
-        }
-        campaign::set_problem(conn, id, None)?;
-        note(conn, id, now, "Resumed.")?;
-        Ok(account)
-    })?;
-    sending::go_on(engine, account);
-    Ok(Done {})
-}
-
-/// What cancelling leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
-    /// Nothing has left yet: a draft again.
-    Draft,
-    /// What was sent stays sent.
-    Cancelled,
-}
-
-/// Stops for good; before the first mail the campaign becomes a draft again.
-pub fn cancel(engine: &Arc<Engine>, request: CampaignCancel) -> Result<Done> {
-    let (id, now) = (request.id, engine.clock.now());
-    let left = engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
-        let head = head(conn, id)?;
-        if !matches!(head.state, CampaignState::Running | CampaignState::Paused) {
-            return Err(Error::conflict(format!("{} is not sending.", head.name)));
-        }
-        // No claim happens before the first instant, so until then not a byte has left.
-        if head.first_mail_at.is_some_and(|first| first > now) {
-            campaign::make_draft(conn, id, now)?;
-            note(conn, id, now, "The launch was taken back before the first mail.")?;
-            return Ok(Left::Draft);
-        }
-        campaign::advance(conn, id, CampaignState::Cancelled, now)?;
-        campaign::set_problem(conn, id, None)?;
-        note(conn, id, now, "Cancelled. What had not left never will.")?;
-        Ok(Left::Cancelled)
-    })?;
-    match left {
-        Left::Draft => sending::discard_ledger(engine, id)?,
-        Left::Cancelled => sending::cancel_rest(engine, id)?,
-    }
-    sending::wake(engine);
-    Ok(Done {})
 }
 
 /// Changes the window and its grace; after launch only its end, which cannot lie in the past.

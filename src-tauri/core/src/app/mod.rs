@@ -24,16 +24,21 @@ pub mod launch;
 mod limits_tests;
 pub mod outbox;
 pub mod preflight;
+pub mod progress;
 pub mod reach;
 pub mod readers;
 pub mod rehearsal;
 pub mod report;
 pub mod sample;
+mod schedule;
+#[cfg(test)]
+mod schedule_tests;
 pub mod sending;
 #[cfg(test)]
 mod sending_tests;
 pub mod settings;
 pub mod simulate;
+pub(crate) mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tracking;

@@ -3,15 +3,16 @@
 //! Findings that can change without the campaign (the listener, the address, the account) are told anew each time;
 //! those of the audit are kept with the preparation. Start at [`standing`].
 
+use super::account::{is_loopback, sender};
 use super::engine::Engine;
 use super::error::sentence;
 use super::{reach, settings, tracking};
 use crate::api::{AccountKind, Error, Finding, FindingLevel, Preflight, Result, RouteKind, Settings};
 use crate::clock::Instant;
 use crate::delivery::letter::{self, Addressee, LetterError, Letterhead, Parts};
-use crate::delivery::pace::Pace;
 use crate::delivery::plan::Asking;
 use crate::delivery::provider;
+use crate::delivery::quota::{self, Sender};
 use crate::domain::campaign::{CampaignTracking, Imprint};
 use crate::domain::contact::EmailAddress;
 use crate::domain::window::Window;
@@ -35,6 +36,10 @@ pub(crate) struct Facts {
     pub(crate) campaign: Campaign,
     pub(crate) settings: Settings,
     pub(crate) account: Option<Account>,
+    /// The accounts beside it.
+    pub(crate) also: Vec<Account>,
+    /// What a forecast needs to know of them all.
+    pub(crate) senders: Vec<Sender>,
     pub(crate) route: Route,
     pub(crate) audience: u32,
     pub(crate) listening: bool,
@@ -66,8 +71,20 @@ pub(crate) fn facts_of(engine: &Arc<Engine>, campaign: Campaign, purpose: For) -
     let listening = tracking::status(engine).is_some();
     let now = engine.clock.now();
     engine.read(|conn| {
+        let ids: Vec<_> = campaign
+            .head
+            .account
+            .into_iter()
+            .chain(campaign.also.iter().copied())
+            .collect();
+        let mut also = Vec::new();
+        for id in &campaign.also {
+            also.extend(account::find(conn, *id)?);
+        }
         Ok(Facts {
             settings: settings::load(conn, &engine.zone)?,
+            senders: super::standing::senders(conn, engine, &ids, None)?,
+            also,
             account,
             route,
             audience: message::audience_size(conn, &campaign.audience)?,
@@ -134,15 +151,6 @@ pub(crate) fn finding(level: FindingLevel, id: &str, message: impl Into<String>)
     }
 }
 
-/// Tells whether a host is this computer: the only one that mails may reach unencrypted.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host.eq_ignore_ascii_case("localhost")
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
-}
-
 impl Facts {
     /// What the campaign's mails say of their sender; `None` without an account.
     pub(crate) fn imprint(&self) -> Option<Imprint> {
@@ -182,9 +190,10 @@ impl Facts {
             .is_some_and(|account| account.kind == AccountKind::Outbox)
     }
 
-    /// How long sending `mails` takes at the account's limit.
+    /// How long sending `mails` takes at the accounts' limits.
     fn takes(&self, mails: u32) -> Option<TimeDelta> {
-        Pace::duration_of(self.account.as_ref()?.per_minute, mails)
+        let forecast = quota::forecast(mails, self.now, &self.senders, &|_| true)?;
+        Some(forecast.finishes_at - self.now)
     }
 
     /// Compiles the mail as it would be prepared now; the findings say what is wrong with it.
@@ -293,8 +302,23 @@ impl Facts {
                 ),
             ));
         }
-        if let Some(provider) = provider::of(&account.host)
-            && provider.keeps_copy
+        for other in &self.also {
+            if !other.from_address.eq_ignore_ascii_case(&account.from_address) || other.kind != account.kind {
+                found.push(finding(
+                    Error,
+                    "account_other_sender",
+                    format!(
+                        "{} sends as {}, but the mails say that they are from {}. Use only accounts of the same sender beside \
+                         {}.",
+                        other.name, other.from_address, account.from_address, account.name
+                    ),
+                ));
+            }
+        }
+        let keeps = std::iter::once(account)
+            .chain(&self.also)
+            .find_map(|account| provider::of(&account.host).filter(|provider| provider.keeps_copy));
+        if let Some(provider) = keeps
             && self.campaign.head.tracking != CampaignTracking::Off
         {
             found.push(finding(
@@ -378,6 +402,7 @@ const FRESH: &[&str] = &[
     "no_subject",
     "no_recipients",
     "no_account",
+    "account_other_sender",
     "no_postal_address",
     "no_unsubscribe_way",
     "no_address",
@@ -451,14 +476,6 @@ pub(crate) fn answer(facts: &Facts, prepared: Option<Prepared>) -> Preflight {
             .takes(mails)
             .and_then(|takes| u64::try_from(takes.num_seconds()).ok()),
         practice: facts.is_practice(),
-    }
-}
-
-/// Returns `Name <address>` of an account.
-pub(crate) fn sender(account: &Account) -> String {
-    match account.from_name.as_str() {
-        "" => account.from_address.clone(),
-        name => format!("{name} <{}>", account.from_address),
     }
 }
 

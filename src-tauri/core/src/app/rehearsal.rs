@@ -8,9 +8,9 @@ use super::engine::Engine;
 use super::readers::{self, Reader};
 use super::{account, campaign, control, import, launch, outbox, reach, sending, settings};
 use crate::api::{
-    AccountKind, AccountSave, AddressSet, CampaignFile, CampaignLaunch, CampaignPrepare, Code, Error,
-    ImportRun, Job, JobState, ListenerStatusGet, OutboxGet, OutboxList, ReaderClient, Result,
-    SendingStatusGet, SettingsUpdate, Tls,
+    AccountSave, AddressSet, CampaignFile, CampaignLaunch, CampaignPrepare, Code, Error, ImportRun, Job,
+    JobState, ListenerStatusGet, OutboxGet, OutboxList, ReaderClient, Result, SendingStatusGet,
+    SettingsUpdate,
 };
 use crate::clock::{Clock, Instant, ManualClock};
 use crate::domain::consent::{ConsentState, UnknownPolicy};
@@ -219,19 +219,8 @@ impl<'a> Rehearsal<'a> {
         account::save(
             engine,
             AccountSave {
-                id: None,
-                name: ACCOUNT.into(),
-                kind: AccountKind::Outbox,
-                host: String::new(),
-                port: 0,
-                tls: Tls::None,
-                user: String::new(),
-                password: None,
-                from_name: "Riverside Rowing Club".into(),
-                from_address: "news@riverside.example".into(),
-                reply_to: String::new(),
                 connections: 1,
-                per_minute: 0,
+                ..AccountSave::outbox(ACCOUNT, "Riverside Rowing Club", "news@riverside.example")
             },
         )?;
         let (direct, entrance) = listen(engine)?;
@@ -349,6 +338,9 @@ impl<'a> Rehearsal<'a> {
             CampaignLaunch {
                 id,
                 delay_secs: 0,
+                at: None,
+                when_late: None,
+                quiet: None,
                 confirmed: true,
             },
         )?;

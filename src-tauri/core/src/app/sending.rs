@@ -7,16 +7,18 @@
 
 use super::engine::Engine;
 use super::error::sentence;
-use super::{data_request, settings, transports};
+use super::standing::{self as terms, Terms};
+use super::{data_request, schedule, settings, transports};
 use crate::api::{ActivityKind, Error, Result, RouteKind, Tag};
 use crate::clock::Instant;
 use crate::delivery::dispatcher::{
-    Agenda, Claim, Claimed, Dispatcher, Done, Ended, LedgerError, Office, Why, Work,
+    Agenda, Claim, Claimed, Dispatcher, Done, Ended, LedgerError, Office, Work,
 };
 use crate::delivery::letter::{self, Addressee, Letterhead, Parts};
 use crate::delivery::plan::{self, Asking, Recheck, Rules};
 use crate::delivery::retry::{self, Verdict};
-use crate::delivery::transport::{DeliveryError, ErrorKind, Transport};
+use crate::delivery::standing::{Standing, Trip};
+use crate::delivery::transport::{DeliveryError, Transport};
 use crate::domain::campaign::{CampaignState, CampaignTracking};
 use crate::domain::consent::UnknownPolicy;
 use crate::domain::message::SkipReason;
@@ -26,8 +28,10 @@ use crate::render::template::{Person, Source};
 use crate::store::activity::{self, NewActivity};
 use crate::store::campaign::Head;
 use crate::store::message::{Letter, Outcome};
-use crate::store::{self, Conn, Priority, account, campaign, message, route, setting};
-use std::collections::BTreeMap;
+use crate::store::{self, Conn, Priority, account, campaign, message, route, setting, standing};
+use chrono::TimeDelta;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 /// Rows of the ledger that one bulk write touches: far below 50 ms.
@@ -57,6 +61,8 @@ pub fn start(engine: &Arc<Engine>) {
     let desk = Arc::new(Desk {
         engine: Arc::downgrade(engine),
         letterheads: Mutex::default(),
+        domains: Arc::default(),
+        troubled: Mutex::new(None),
     });
     match Dispatcher::start(desk) {
         Ok(dispatcher) => *slot = Some(Running { dispatcher }),
@@ -81,10 +87,13 @@ pub(crate) fn wake(engine: &Engine) {
     }
 }
 
-/// Tells the dispatcher that the user wants an account to go on after failures.
-pub(crate) fn go_on(engine: &Engine, account: AccountId) {
+/// Tells the dispatcher that the user wants accounts to go on after failures.
+pub(crate) fn go_on(engine: &Engine, accounts: &[AccountId]) {
     if let Some(running) = slot(engine).as_ref() {
-        running.dispatcher.reset(account);
+        for account in accounts {
+            running.dispatcher.reset(*account);
+        }
+        running.dispatcher.wake();
     }
 }
 
@@ -223,6 +232,20 @@ pub(crate) fn letterhead(conn: &Conn, id: CampaignId) -> Result<Letterhead> {
 struct Desk {
     engine: Weak<Engine>,
     letterheads: Mutex<BTreeMap<CampaignId, Arc<Letterhead>>>,
+    /// When the next mail of an account may go to a domain.
+    domains: Arc<Mutex<Domains>>,
+    /// Accounts of which something is wrong, so that most mails that are taken cost no look; `None` before the first.
+    troubled: Mutex<Option<BTreeSet<AccountId>>>,
+}
+
+type Domains = BTreeMap<(AccountId, String), Queue>;
+
+/// The mails of an account that wait for a domain's turn.
+struct Queue {
+    /// The next one leaves no sooner.
+    next: Instant,
+    /// The turn of whoever queues up now: each of those before has one of its own.
+    end: Instant,
 }
 
 /// A mail that was claimed, before it is made.
@@ -307,9 +330,13 @@ impl From<Error> for LedgerError {
 impl Office for Desk {
     fn now(&self) -> Instant {
         match self.engine.upgrade() {
-            Some(engine) => engine.clock.now(),
+            Some(engine) => engine.clock.steady(),
             None => Instant::UNIX_EPOCH,
         }
+    }
+
+    fn chance(&self) -> f64 {
+        self.engine.upgrade().map_or(0.0, |engine| chance(&engine))
     }
 
     fn agenda(&self) -> std::result::Result<Agenda, LedgerError> {
@@ -322,14 +349,16 @@ impl Office for Desk {
             .retain(|id, _| running.iter().any(|head| head.id == *id));
         for head in &running {
             settle_campaign(&engine, head)?;
+            schedule::settle_late(&engine, head, now)?;
         }
-        Ok(engine.read(|conn| agenda(conn, now))?)
+        let steady = engine.clock.steady();
+        Ok(engine.read(|conn| agenda(conn, now, steady))?)
     }
 
     fn is_due(&self, account: AccountId) -> std::result::Result<bool, LedgerError> {
         let engine = self.engine()?;
-        let now = engine.clock.now();
-        let agenda = engine.read(|conn| agenda(conn, now))?;
+        let (now, steady) = (engine.clock.now(), engine.clock.steady());
+        let agenda = engine.read(|conn| agenda(conn, now, steady))?;
         Ok(agenda.work.iter().any(|work| work.account == account))
     }
 
@@ -338,23 +367,51 @@ impl Office for Desk {
         account: AccountId,
         done: Option<&Done>,
         claim: Claim,
+        next_at: Option<Instant>,
     ) -> std::result::Result<Option<Claimed>, LedgerError> {
         if done.is_none() && claim == Claim::Nothing {
             return Ok(None);
         }
         let engine = self.engine()?;
         let now = engine.clock.now();
+        let steady = engine.clock.steady();
         let settled = done.map(|done| (done.message, outcome(&engine, done, now)));
-        let zone = engine.zone.clone();
+        let refused = done.and_then(|done| match &done.result {
+            Ended::Failed(error) => retry::refuses_sender(error).map(|why| (why, error.reply.clone())),
+            _ => None,
+        });
+        let is_first = done.is_none_or(|done| done.attempts <= 1);
+        let kind = done.and_then(|done| match &done.result {
+            Ended::Failed(error) => Some(error.kind),
+            _ => None,
+        });
+        let turn = Turn {
+            account,
+            now,
+            steady,
+            next_at,
+            zone: engine.zone.clone(),
+            domains: self.domains.clone(),
+        };
         let taken = engine
             .db
             .write(Priority::Sending, move |conn| -> Result<Option<Taken>> {
                 if let Some((id, outcome)) = settled {
                     message::settle(conn, id, now, &outcome)?;
+                    // The first try leaves nothing to take back.
+                    if kind.is_some() || !is_first {
+                        message::set_error(conn, id, kind)?;
+                    }
+                    if matches!(outcome, Outcome::Requeued { .. }) {
+                        standing::uncount(conn, account, steady)?;
+                    }
+                    if let Some((why, reply)) = refused {
+                        refuse_service(conn, id, why, &reply, now)?;
+                    }
                 }
                 match claim {
                     Claim::Nothing => Ok(None),
-                    Claim::Next => take(conn, account, &zone, now),
+                    Claim::Next => take(conn, &turn),
                 }
             })?;
         engine.announce(&[Tag::Campaigns]);
@@ -366,15 +423,65 @@ impl Office for Desk {
         transports::transport_for(&engine, account).map_err(|error| error.message)
     }
 
-    fn pause(&self, account: AccountId, why: Why<'_>) {
+    fn judge(&self, account: AccountId, result: std::result::Result<(), &DeliveryError>) -> Trip {
+        let Ok(engine) = self.engine() else {
+            return Trip::Not;
+        };
+        if result.is_ok() && !self.is_troubled(&engine, account) {
+            return Trip::Not;
+        }
+        let trip = terms::judge(&engine, account, result);
+        let mut troubled = self
+            .troubled
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let troubled = troubled.get_or_insert_default();
+        match result {
+            Ok(()) => troubled.remove(&account),
+            Err(_) => troubled.insert(account),
+        };
+        drop(engine);
+        trip
+    }
+
+    fn pause(&self, account: AccountId, why: &str) {
         let Ok(engine) = self.engine() else { return };
-        if let Err(error) = pause_account(&engine, account, why) {
+        let (now, why) = (engine.clock.now(), why.to_owned());
+        let paused = engine.db.write(Priority::Sending, move |conn| {
+            pause_account(conn, account, &why, now)
+        });
+        if let Err(error) = paused {
             tracing::error!(%error, "a failing account's campaigns could not be paused");
         }
+        engine.announce(&[Tag::Campaigns, Tag::Activity]);
+        wake(&engine);
     }
 }
 
 impl Desk {
+    fn is_troubled(&self, engine: &Engine, account: AccountId) -> bool {
+        let mut troubled = self
+            .troubled
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if troubled.is_none() {
+            // An earlier run may have left some.
+            let found = engine.read(|conn| {
+                let mut found = BTreeSet::new();
+                for account in account::list(conn)? {
+                    if standing::load(conn, account.id)?.trouble.is_some() {
+                        found.insert(account.id);
+                    }
+                }
+                Ok(found)
+            });
+            *troubled = found.ok();
+        }
+        troubled
+            .as_ref()
+            .is_none_or(|troubled| troubled.contains(&account))
+    }
+
     fn ready(&self, engine: &Engine, taken: &Taken) -> Claimed {
         let made = self.make(engine, taken);
         let from = self
@@ -397,33 +504,56 @@ impl Desk {
     }
 }
 
-/// Returns what is to do, over all running campaigns.
-fn agenda(conn: &Conn, now: Instant) -> Result<Agenda> {
+/// Returns what is to do, over all running campaigns. `now` is the computer's clock, `steady` the other one, by which
+/// the agenda's times are.
+fn agenda(conn: &Conn, now: Instant, steady: Instant) -> Result<Agenda> {
     let mut agenda = Agenda::default();
     let sooner = |a: Option<Instant>, b: Instant| Some(a.map_or(b, |a| a.min(b)));
+    let mut known: BTreeMap<AccountId, (account::Account, Terms)> = BTreeMap::new();
     for head in campaign::in_state(conn, CampaignState::Running)? {
-        let (Some(id), Some(first)) = (head.account, head.first_mail_at) else {
-            continue;
-        };
+        let Some(first) = head.first_mail_at else { continue };
         if first > now {
-            agenda.starting = true;
-            agenda.next = sooner(agenda.next, first);
+            // One that is scheduled for another day is nothing to wait for.
+            agenda.starting |= !head.scheduled;
+            agenda.next = sooner(agenda.next, steady + (first - now));
             continue;
         }
-        let account = account::get(conn, id)?;
-        let (due, next) = message::due(conn, head.id, now, account.connections)?;
-        if let Some(next) = next {
-            agenda.next = sooner(agenda.next, next);
+        if let Some(end) = schedule::quiet_until(conn, &head, now)? {
+            if message::is_unfinished(conn, head.id)? {
+                agenda.next = sooner(agenda.next, steady + (end - now));
+            }
+            continue;
         }
-        match agenda.work.iter_mut().find(|work| work.account == id) {
-            _ if due == 0 => {}
-            Some(work) => work.due += due,
-            None => agenda.work.push(Work {
-                account: id,
-                connections: account.connections,
-                per_minute: account.per_minute,
-                due,
-            }),
+        for id in terms::accounts(conn, &head)? {
+            let (account, terms) = match known.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let account = account::get(conn, id)?;
+                    let terms = Terms::read(conn, &account, steady)?;
+                    new.insert((account, terms))
+                }
+            };
+            let (due, next) = message::due(conn, head.id, now, account.connections)?;
+            if let Some(next) = next {
+                agenda.next = sooner(agenda.next, steady + (next - now));
+            }
+            if due == 0 || terms.standing.blocked {
+                continue;
+            }
+            if let Some(until) = terms.closed(steady) {
+                agenda.next = sooner(agenda.next, until);
+                continue;
+            }
+            match agenda.work.iter_mut().find(|work| work.account == id) {
+                Some(work) => work.due += due,
+                None => agenda.work.push(Work {
+                    account: id,
+                    connections: account.connections,
+                    interval: terms.limits.interval(),
+                    next_at: terms.standing.next_at,
+                    due,
+                }),
+            }
         }
     }
     Ok(agenda)
@@ -450,27 +580,65 @@ fn settle_campaign(engine: &Engine, head: &Head) -> Result<()> {
     })
 }
 
+/// A worker's turn to claim.
+struct Turn {
+    account: AccountId,
+    now: Instant,
+    steady: Instant,
+    /// Before when the account's next mail may not leave.
+    next_at: Option<Instant>,
+    zone: String,
+    domains: Arc<Mutex<Domains>>,
+}
+
 /// Claims the account's next mail: the oldest campaign first.
 ///
-/// The last look at the person happens here, in the transaction that writes `handing_over`.
-fn take(conn: &Conn, account: AccountId, zone: &str, now: Instant) -> Result<Option<Taken>> {
+/// The last look at the person happens here, in the transaction that writes `handing_over`; so does the last look at
+/// the account's limits, whose count is a part of the same commit.
+fn take(conn: &Conn, turn: &Turn) -> Result<Option<Taken>> {
+    let (account, now) = (turn.account, turn.now);
+    let Some(from) = account::find(conn, account)? else {
+        return Ok(None);
+    };
+    let terms = Terms::read(conn, &from, turn.steady)?;
+    if terms.standing.blocked || terms.closed(turn.steady).is_some() {
+        return Ok(None);
+    }
     let mut settled = 0;
     for head in campaign::in_state(conn, CampaignState::Running)? {
         let Some(first) = head.first_mail_at.filter(|first| *first <= now) else {
             continue;
         };
-        if head.account != Some(account) {
+        if !terms::accounts(conn, &head)?.contains(&account)
+            || schedule::quiet_until(conn, &head, now)?.is_some()
+        {
             continue;
         }
         let kind = match head.route {
             Some(id) => route::get(conn, id)?.kind,
             None => RouteKind::None,
         };
-        let rules = rules(conn, zone, head.tracking, kind)?;
+        let rules = rules(conn, &turn.zone, head.tracking, kind)?;
         while let Some(letter) = message::next_due(conn, head.id, first, now)? {
-            match check(conn, &letter, &rules, now)? {
+            let checked = match check(conn, &letter, &rules, now)? {
+                Checked::Send(hand_over) => match domain_turn(turn, &from, &hand_over.email) {
+                    None => Checked::Send(hand_over),
+                    Some(at) => Checked::Not(Outcome::Requeued { at }),
+                },
+                not => not,
+            };
+            match checked {
                 Checked::Send(hand_over) => {
-                    message::hand_over(conn, letter.id, now, &hand_over)?;
+                    message::hand_over(conn, letter.id, now, account, &hand_over)?;
+                    campaign::begin(conn, head.id, now)?;
+                    standing::count(conn, account, turn.steady)?;
+                    if let Some(next_at) = turn.next_at {
+                        let standing = Standing {
+                            next_at: Some(next_at),
+                            ..terms.standing
+                        };
+                        standing::save(conn, account, &standing)?;
+                    }
                     let at = now;
                     return Ok(Some(Taken {
                         letter,
@@ -478,11 +646,13 @@ fn take(conn: &Conn, account: AccountId, zone: &str, now: Instant) -> Result<Opt
                         at,
                     }));
                 }
+                // Another domain's turn may be now.
+                Checked::Not(Outcome::Requeued { at }) => message::postpone(conn, letter.id, at)?,
                 Checked::Not(outcome) => {
                     message::settle(conn, letter.id, now, &outcome)?;
-                    settled += 1;
                 }
             }
+            settled += 1;
             // The rest waits for the next transaction: none may take long.
             if settled >= SETTLED_PER_CLAIM {
                 return Ok(None);
@@ -490,6 +660,64 @@ fn take(conn: &Conn, account: AccountId, zone: &str, now: Instant) -> Result<Opt
         }
     }
     Ok(None)
+}
+
+/// Returns when a mail's domain has its turn, where that is not now.
+fn domain_turn(turn: &Turn, account: &account::Account, email: &str) -> Option<Instant> {
+    if account.per_domain == 0 {
+        return None;
+    }
+    let interval = TimeDelta::milliseconds(60_000_i64.div_euclid(i64::from(account.per_domain)) + 1);
+    let domain = email
+        .rsplit_once('@')
+        .map_or("", |(_, domain)| domain)
+        .to_ascii_lowercase();
+    let mut domains = turn
+        .domains
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    if domains.len() > 100_000 {
+        domains.retain(|_, queue| queue.next > turn.now);
+    }
+    let queue = domains.entry((account.id, domain)).or_insert(Queue {
+        next: turn.now,
+        end: turn.now,
+    });
+    if queue.next <= turn.now {
+        queue.next = turn.now + interval;
+        queue.end = queue.end.max(queue.next);
+        return None;
+    }
+    let at = queue.end.max(queue.next);
+    queue.end = at + interval;
+    Some(at)
+}
+
+/// Keeps that a mail's service refuses everything of its campaign.
+fn refuse_service(
+    conn: &Conn,
+    id: crate::ids::MessageId,
+    why: &str,
+    reply: &str,
+    now: Instant,
+) -> Result<()> {
+    let Some((campaign, email)) = message::whose(conn, id)? else {
+        return Ok(());
+    };
+    let service = terms::service(&email);
+    let words = format!("{why} Its words: {reply}");
+    if standing::refuse(conn, campaign, &service, now, &words)? {
+        let text = format!(
+            "{service} refuses this campaign, so its other mails there are not sent. {words} Mend that, then send again \
+             to those who did not get it."
+        );
+        activity::add(
+            conn,
+            now,
+            &NewActivity::new(ActivityKind::Problem, text).of(campaign),
+        )?;
+    }
+    Ok(())
 }
 
 enum Checked {
@@ -502,6 +730,9 @@ fn check(conn: &Conn, letter: &Letter, rules: &Rules, now: Instant) -> Result<Ch
         Recheck::Erased => return Ok(Checked::Not(Outcome::Cancelled)),
         Recheck::Send(hand_over) => hand_over,
     };
+    if let Some(reply) = terms::refusal(conn, letter.campaign, &hand_over.email)? {
+        return Ok(Checked::Not(Outcome::Rejected { reply }));
+    }
     let mut skip = message::suppressed(conn, &hand_over.address_hash)?;
     // Seldom: the person answered or was asked since the launch. Only then is the document read for it.
     if skip.is_none() && letter.asks && !hand_over.asks {
@@ -535,9 +766,7 @@ fn outcome(engine: &Engine, done: &Done, now: Instant) -> Outcome {
         Ended::Failed(error) => error,
     };
     let reply = error.reply.clone();
-    let mut byte = [0];
-    engine.entropy.fill(&mut byte);
-    match retry::judge(error, done.attempts, now, f64::from(byte[0]) / 256.0) {
+    match retry::judge(error, done.attempts, now, chance(engine)) {
         Verdict::Requeue { at } => Outcome::Requeued { at },
         Verdict::Defer { at } => Outcome::Deferred { at, reply },
         Verdict::Reject { gave_up: false } => Outcome::Rejected { reply },
@@ -548,49 +777,32 @@ fn outcome(engine: &Engine, done: &Done, now: Instant) -> Outcome {
     }
 }
 
-/// Says what keeps an account from sending, and what to do.
-pub(crate) fn account_sentence(name: &str, error: &DeliveryError) -> String {
-    let words = &error.reply;
-    match error.kind {
-        ErrorKind::Auth => format!(
-            "The server refused the login of the account {name} ({words}). Check the password, or create an app \
-             password, then resume."
-        ),
-        ErrorKind::Quota => format!(
-            "The account {name} has reached its provider's limit ({words}). Resume when the provider allows more."
-        ),
-        ErrorKind::Account => format!(
-            "The server does not let the account {name} send ({words}). Check the sender's address, then resume."
-        ),
-        _ => format!(
-            "The account {name} cannot reach its server ({words}). Check the connection and the account's settings, \
-             then resume."
-        ),
-    }
+/// Returns a number in `[0, 1)` by chance.
+fn chance(engine: &Engine) -> f64 {
+    let mut byte = [0];
+    engine.entropy.fill(&mut byte);
+    f64::from(byte[0]) / 256.0
 }
 
-fn pause_account(engine: &Engine, id: AccountId, why: Why<'_>) -> Result<()> {
-    let name = engine
-        .read(|conn| Ok(account::find(conn, id)?))?
-        .map(|account| account.name)
-        .unwrap_or_default();
-    let problem = match why {
-        Why::Error(error) => account_sentence(&name, error),
-        Why::Sentence(sentence) => sentence.to_owned(),
-    };
-    let now = engine.clock.now();
-    engine.db.write(Priority::Sending, move |conn| -> Result<()> {
-        for head in campaign::in_state(conn, CampaignState::Running)? {
-            if head.account != Some(id) || !campaign::advance(conn, head.id, CampaignState::Paused, now)? {
-                continue;
-            }
-            campaign::set_problem(conn, head.id, Some(&problem))?;
-            let row = NewActivity::new(ActivityKind::Problem, format!("Paused. {problem}"));
-            activity::add(conn, now, &row.of(head.id))?;
+/// Pauses the running campaigns that no other account of theirs can carry on.
+pub(crate) fn pause_account(conn: &Conn, id: AccountId, problem: &str, now: Instant) -> Result<()> {
+    for head in campaign::in_state(conn, CampaignState::Running)? {
+        let mut accounts = terms::accounts(conn, &head)?;
+        if !accounts.contains(&id) {
+            continue;
         }
-        Ok(())
-    })?;
-    engine.announce(&[Tag::Campaigns, Tag::Activity]);
-    wake(engine);
+        accounts.retain(|other| *other != id);
+        let goes_on = !accounts.is_empty() && !terms::is_blocked(conn, &accounts)?;
+        let text = if goes_on {
+            format!("{problem} The campaign goes on by its other accounts.")
+        } else if campaign::advance(conn, head.id, CampaignState::Paused, now)? {
+            campaign::set_problem(conn, head.id, Some(problem))?;
+            format!("Paused. {problem}")
+        } else {
+            continue;
+        };
+        let row = NewActivity::new(ActivityKind::Problem, text);
+        activity::add(conn, now, &row.of(head.id))?;
+    }
     Ok(())
 }

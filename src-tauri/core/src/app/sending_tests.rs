@@ -3,7 +3,7 @@
 //! Longer than 600 lines because every test plays on the same stage, which stands at the top.
 
 use super::testing::{Bench, bench};
-use super::{account, campaign, contact, launch, outbox, reach, sending};
+use super::{account, campaign, contact, control, launch, outbox, reach, sending};
 use crate::api::*;
 use crate::clock::Clock;
 use crate::domain::campaign::CampaignState;
@@ -122,6 +122,9 @@ impl Stage {
             CampaignLaunch {
                 id,
                 delay_secs,
+                at: None,
+                when_late: None,
+                quiet: None,
                 confirmed: true,
             },
         )
@@ -252,7 +255,7 @@ fn before_the_first_mail_a_launch_can_be_taken_back_without_a_trace() {
     stage.launch(id, 30);
     sending::start(&stage.bench.engine);
     assert_eq!(stage.row(id).state, CampaignState::Running);
-    launch::cancel(&stage.bench.engine, CampaignCancel { id }).unwrap();
+    control::cancel(&stage.bench.engine, CampaignCancel { id }).unwrap();
     let row = stage.row(id);
     assert_eq!((row.state, row.launched_at), (CampaignState::Draft, None));
     assert_eq!(stage.ledger(id), BTreeMap::new());
@@ -267,10 +270,10 @@ fn a_paused_campaign_sends_nothing_until_it_goes_on() {
     stage.person("a@example.org", ConsentState::Granted);
     let id = stage.draft();
     stage.launch(id, 0);
-    launch::pause(&stage.bench.engine, CampaignPause { id }).unwrap();
+    control::pause(&stage.bench.engine, CampaignPause { id }).unwrap();
     stage.send();
     assert_eq!(stage.ledger(id)["a@example.org"].0, "queued");
-    launch::resume(&stage.bench.engine, CampaignResume { id }).unwrap();
+    control::resume(&stage.bench.engine, CampaignResume { id }).unwrap();
     stage.send();
     assert_eq!(stage.ledger(id)["a@example.org"].0, "accepted");
 }
@@ -284,7 +287,7 @@ fn cancelling_stops_what_has_not_left() {
     let id = stage.draft();
     stage.launch(id, 0);
     stage.bench.clock.advance(TimeDelta::seconds(1));
-    launch::cancel(&stage.bench.engine, CampaignCancel { id }).unwrap();
+    control::cancel(&stage.bench.engine, CampaignCancel { id }).unwrap();
     stage.send();
     let row = stage.row(id);
     assert_eq!(row.state, CampaignState::Cancelled);

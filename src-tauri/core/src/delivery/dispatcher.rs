@@ -4,11 +4,12 @@
 //! busy, each on a thread of its own. Everything waits on one condition variable: a launch, a pause or a stop
 //! wakes it, and timed waits are for the pace and for later attempts only. Knows neither SQL nor SMTP.
 
-use super::breaker::{Breaker, Trip};
 use super::pace::Pace;
+use super::standing::Trip;
 use super::transport::{Accepted, DeliveryError, OutgoingMail, Transport};
 use crate::clock::Instant;
 use crate::ids::{AccountId, CampaignId, MessageId};
+use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -17,6 +18,10 @@ use std::time::Duration;
 
 /// How long a worker waits before it asks a ledger again that could not be written.
 const LEDGER_RETRY: Duration = Duration::from_secs(2);
+
+/// The longest that the supervisor sleeps while anything waits: a computer that slept, or a clock that was set, is
+/// noticed then.
+const LOOK: TimeDelta = TimeDelta::seconds(20);
 
 /// How long a stop waits for a server's answer.
 const STOP_GRACE: Duration = Duration::from_secs(20);
@@ -69,8 +74,10 @@ pub struct Work {
     pub account: AccountId,
     /// Connections at once.
     pub connections: u32,
-    /// Its limit; 0 is none.
-    pub per_minute: u32,
+    /// The time between two mails that its limits ask for; zero without one.
+    pub interval: TimeDelta,
+    /// The next mail leaves no sooner, by [`Office::now`]: what an earlier run left.
+    pub next_at: Option<Instant>,
     /// Mails that may leave now, counted no further than is worth it.
     pub due: u32,
 }
@@ -80,7 +87,7 @@ pub struct Work {
 pub struct Agenda {
     /// Accounts with mails that may leave now.
     pub work: Vec<Work>,
-    /// When the next mail that waits may leave.
+    /// When the next mail that waits may leave, by [`Office::now`].
     pub next: Option<Instant>,
     /// A launched campaign waits for its first mail to leave.
     pub starting: bool,
@@ -102,13 +109,17 @@ pub enum Claim {
 
 /// What the dispatcher needs of the world; `app::sending` implements it over the database.
 pub trait Office: Send + Sync {
-    /// Returns the present instant.
+    /// Returns an instant that only the passing of time moves; pace and waits are kept by it.
     fn now(&self) -> Instant;
+
+    /// Returns a number in `[0, 1)` by chance.
+    fn chance(&self) -> f64;
 
     /// Settles what needs no mail (queues, ends of campaigns) and returns what is to do.
     fn agenda(&self) -> Result<Agenda, LedgerError>;
 
-    /// Records what became of a mail and claims the account's next one, in one commit.
+    /// Records what became of a mail and claims the account's next one, in one commit. `next_at` is before when the
+    /// account's one after that may not leave, kept for the next start.
     ///
     /// Returns after the commit. `None` where nothing is due or nothing was asked for.
     fn exchange(
@@ -116,6 +127,7 @@ pub trait Office: Send + Sync {
         account: AccountId,
         done: Option<&Done>,
         claim: Claim,
+        next_at: Option<Instant>,
     ) -> Result<Option<Claimed>, LedgerError>;
 
     /// Tells whether any mail of the account may leave now.
@@ -124,23 +136,17 @@ pub trait Office: Send + Sync {
     /// Returns a transport of the account, not yet connected; or why there is none, as a sentence.
     fn transport(&self, account: AccountId) -> Result<Box<dyn Transport>, String>;
 
-    /// Pauses the account's campaigns, because of `error` or for the reason in the sentence.
-    fn pause(&self, account: AccountId, why: Why<'_>);
-}
+    /// Takes note of how a hand-over went for the account, and says what follows. A blocked account's campaigns are
+    /// paused when this returns.
+    fn judge(&self, account: AccountId, result: Result<(), &DeliveryError>) -> Trip;
 
-/// Why an account's campaigns are paused.
-#[derive(Debug, Clone, Copy)]
-pub enum Why<'a> {
-    /// The server or the network.
-    Error(&'a DeliveryError),
-    /// Anything else, as a sentence.
-    Sentence(&'a str),
+    /// Pauses the account's campaigns for the reason in the sentence.
+    fn pause(&self, account: AccountId, why: &str);
 }
 
 /// What the workers of one account share.
 struct Lane {
     pace: Pace,
-    breaker: Breaker,
     closed_until: Option<Instant>,
     workers: u32,
     threads: Vec<JoinHandle<()>>,
@@ -230,7 +236,6 @@ impl Dispatcher {
     /// Forgets an account's failures: the user wants to go on.
     pub fn reset(&self, account: AccountId) {
         if let Some(lane) = self.shared.lock().lanes.get_mut(&account) {
-            lane.breaker.reset();
             lane.closed_until = None;
         }
         self.shared.wake();
@@ -319,7 +324,7 @@ fn supervise(shared: &Arc<Shared>) {
                 for work in &agenda.work {
                     employ(shared, work);
                 }
-                agenda.next
+                agenda.next.map(|next| next.min(now + LOOK))
             }
             Err(error) => {
                 tracing::warn!(%error, "the ledger cannot be read; sending waits");
@@ -351,13 +356,12 @@ fn supervise(shared: &Arc<Shared>) {
 fn employ(shared: &Arc<Shared>, work: &Work) {
     let mut state = shared.lock();
     let lane = state.lanes.entry(work.account).or_insert_with(|| Lane {
-        pace: Pace::new(work.per_minute),
-        breaker: Breaker::default(),
+        pace: Pace::new(work.interval, work.next_at),
         closed_until: None,
         workers: 0,
         threads: Vec::new(),
     });
-    lane.pace.set(work.per_minute);
+    lane.pace.set(work.interval);
     lane.threads.retain(|thread| !thread.is_finished());
     while lane.workers < work.connections.min(work.due) {
         let spawned = std::thread::Builder::new()
@@ -390,7 +394,8 @@ fn employ(shared: &Arc<Shared>, work: &Work) {
 
 /// What a worker may do next.
 enum Slot {
-    Go,
+    /// A mail may leave; the one after no sooner than this.
+    Go(Option<Instant>),
     /// Not before `until`; `seen` is the generation at which that was so.
     Wait {
         until: Instant,
@@ -413,8 +418,8 @@ fn slot(shared: &Shared, account: AccountId) -> Slot {
         return Slot::Wait { until, seen };
     }
     lane.closed_until = None;
-    match lane.pace.take(now) {
-        Ok(()) => Slot::Go,
+    match lane.pace.take(now, shared.office.chance()) {
+        Ok(()) => Slot::Go(lane.pace.next()),
         Err(until) => Slot::Wait { until, seen },
     }
 }
@@ -425,7 +430,7 @@ fn work_lane(shared: &Shared, account: AccountId) {
     let mut transport = match office.transport(account) {
         Ok(transport) => transport,
         Err(sentence) => {
-            office.pause(account, Why::Sentence(&sentence));
+            office.pause(account, &sentence);
             // Should the pause itself fail, nobody tries again in the same moment.
             if let Some(lane) = shared.lock().lanes.get_mut(&account) {
                 lane.closed_until = Some(office.now() + LEDGER_RETRY);
@@ -435,8 +440,8 @@ fn work_lane(shared: &Shared, account: AccountId) {
     };
     let mut done: Option<Done> = None;
     loop {
-        match slot(shared, account) {
-            Slot::Go => {}
+        let next_at = match slot(shared, account) {
+            Slot::Go(next_at) => next_at,
             Slot::Wait { until, seen } => {
                 // The result of the mail before does not wait for the next one's turn.
                 record(shared, account, done.take());
@@ -450,8 +455,8 @@ fn work_lane(shared: &Shared, account: AccountId) {
                 record(shared, account, done.take());
                 break;
             }
-        }
-        let claimed = match office.exchange(account, done.as_ref(), Claim::Next) {
+        };
+        let claimed = match office.exchange(account, done.as_ref(), Claim::Next, next_at) {
             Ok(claimed) => claimed,
             Err(error) => {
                 tracing::warn!(%error, "the ledger cannot be written; sending waits");
@@ -511,30 +516,12 @@ fn deliver(
     })
 }
 
-/// Lets the account's breaker see how a mail went.
+/// Lets the account's standing see how a mail went.
 fn judge_account(shared: &Shared, account: AccountId, result: &Result<Accepted, DeliveryError>) {
-    let now = shared.office.now();
-    let trip = {
-        let mut state = shared.lock();
-        let Some(lane) = state.lanes.get_mut(&account) else {
-            return;
-        };
-        match result {
-            Ok(_) => {
-                lane.breaker.reset();
-                return;
-            }
-            Err(error) => {
-                let trip = lane.breaker.failed(error, now);
-                if let Trip::Wait(until) = trip {
-                    lane.closed_until = Some(until);
-                }
-                trip
-            }
-        }
-    };
-    if let (Trip::Open, Err(error)) = (trip, result) {
-        shared.office.pause(account, Why::Error(error));
+    if let Trip::Wait(until) = shared.office.judge(account, result.as_ref().map(|_| ()))
+        && let Some(lane) = shared.lock().lanes.get_mut(&account)
+    {
+        lane.closed_until = Some(until);
     }
 }
 
@@ -542,7 +529,7 @@ fn judge_account(shared: &Shared, account: AccountId, result: &Result<Accepted, 
 /// `handing_over` at the next start.
 fn record(shared: &Shared, account: AccountId, done: Option<Done>) {
     let Some(done) = done else { return };
-    while let Err(error) = shared.office.exchange(account, Some(&done), Claim::Nothing) {
+    while let Err(error) = shared.office.exchange(account, Some(&done), Claim::Nothing, None) {
         tracing::warn!(%error, "the ledger cannot be written; a result waits");
         if !wait_for_ledger(shared) {
             return;

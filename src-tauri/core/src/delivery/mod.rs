@@ -1,14 +1,15 @@
 //! From a finished campaign to accepted mails: the plan, the letter, the pace, and what to do about errors.
 //!
-//! `plan`, `pace`, `retry`, `breaker`, `letter` and `provider` are pure. `transport` is the port that adapters in `mail`
+//! `plan`, `pace`, `quota`, `retry`, `standing`, `letter` and `provider` are pure. `transport` is the port that adapters in `mail`
 //! implement; `dispatcher` is the worker loop, which sees the ledger through a port of its own. Knows neither
 //! SQL nor SMTP; `app::sending` wires it. Start at [`dispatcher`].
 
-pub mod breaker;
 pub mod dispatcher;
 pub mod letter;
 pub mod pace;
 pub mod plan;
 pub mod provider;
+pub mod quota;
 pub mod retry;
+pub mod standing;
 pub mod transport;

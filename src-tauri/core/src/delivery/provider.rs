@@ -1,9 +1,60 @@
 //! What is known of mail providers by the name of their submission server. Pure.
 //!
-//! Owns the table `data/providers.csv`; a row names where its fact is from and when that was seen.
+//! Owns the tables `data/providers.csv` (what a server does with mails) and `data/presets.csv` (how to set an account up,
+//! and its provider's limits); a row names where its facts are from and when they were seen.
 
 use serde::Deserialize;
 use std::sync::LazyLock;
+
+const PRESETS: &str = include_str!("../../data/presets.csv");
+
+/// The id of an account whose provider is none of the table's.
+pub const CUSTOM: &str = "custom";
+
+/// How to set up an account of a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Preset {
+    /// Kept with the account.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its submission server.
+    pub host: String,
+    /// 465 is TLS from the first byte, others STARTTLS.
+    pub port: u16,
+    /// Connections at once that are wise.
+    pub connections: u32,
+    /// Mails in any second; 0 where no limit is known.
+    pub per_second: u32,
+    /// Mails in any minute; 0 where no limit is known.
+    pub per_minute: u32,
+    /// Mails in any hour; 0 where no limit is known.
+    pub per_hour: u32,
+    /// Mails in any 24 hours; 0 where no limit is known.
+    pub per_day: u32,
+    /// What to know before.
+    pub note: String,
+    /// Where the figures are from.
+    pub source: String,
+    /// When they were read.
+    pub date: String,
+}
+
+/// Returns the presets in the order in which they are offered.
+pub fn presets() -> &'static [Preset] {
+    static ROWS: LazyLock<Vec<Preset>> = LazyLock::new(|| {
+        csv::Reader::from_reader(PRESETS.as_bytes())
+            .deserialize()
+            .filter_map(|row| row.ok())
+            .collect()
+    });
+    &ROWS
+}
+
+/// Returns the preset with an id.
+pub fn by_id(id: &str) -> Option<&'static Preset> {
+    presets().iter().find(|preset| preset.id == id)
+}
 
 const TABLE: &str = include_str!("../../data/providers.csv");
 
@@ -65,6 +116,28 @@ mod tests {
             lines += 1;
         }
         assert_eq!(rows().len(), lines, "no row is left out");
+    }
+
+    #[test]
+    fn every_preset_can_be_read_names_its_source_and_has_its_own_id() {
+        let lines = csv::Reader::from_reader(PRESETS.as_bytes()).records().count();
+        assert_eq!(presets().len(), lines, "no row is left out");
+        for preset in presets() {
+            assert!(
+                preset.source.starts_with("https://"),
+                "{} names no source",
+                preset.id
+            );
+            assert!(
+                preset.date.parse::<chrono::NaiveDate>().is_ok(),
+                "{} has no date",
+                preset.id
+            );
+            assert!((1..=50).contains(&preset.connections), "{}", preset.id);
+            assert!([465, 587].contains(&preset.port), "{}", preset.id);
+            assert_eq!(by_id(&preset.id), Some(preset), "an id is there once");
+        }
+        assert_eq!(by_id(CUSTOM), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Its errors say what the ledger must know: whose fault it was, and whether the mail may have left.
 
+use crate::domain::text_enum;
 use crate::ids::{CampaignId, MessageId};
 
 /// A finished mail on its way out.
@@ -30,21 +31,22 @@ pub struct Accepted {
     pub reply: String,
 }
 
-/// Whose fault an error is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// The recipient's address or mailbox.
-    Recipient,
-    /// The account: the sender's address, a right to send.
-    Account,
-    /// The account's limit of mails.
-    Quota,
-    /// The login.
-    Auth,
-    /// The connection, DNS, TLS, or a server that closes.
-    Network,
-    /// This mail: its size or content.
-    Message,
+text_enum! {
+    /// Whose fault an error is.
+    ErrorKind {
+        /// The recipient's address or mailbox.
+        Recipient = "recipient",
+        /// The account: the sender's address, a right to send.
+        Account = "account",
+        /// The account's limit of mails.
+        Quota = "quota",
+        /// The login.
+        Auth = "auth",
+        /// The connection, DNS, TLS, or a server that closes.
+        Network = "network",
+        /// This mail: its size or content.
+        Message = "message",
+    }
 }
 
 impl ErrorKind {

@@ -33,7 +33,8 @@ impl MessageState {
         matches!(
             (self, next),
             (Planned, Queued | Skipped | Cancelled)
-                | (Queued | Deferred, HandingOver | Skipped | Cancelled)
+                // Rejected without an attempt: its mail service refuses the whole campaign.
+                | (Queued | Deferred, HandingOver | Skipped | Cancelled | Rejected)
                 // Back to the queue: the connection failed before the end of the body left. Skipped: the mail
                 // could not be made, so nothing left.
                 | (HandingOver, Accepted | Deferred | Rejected | Uncertain | Queued | Skipped)

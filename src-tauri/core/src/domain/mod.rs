@@ -9,6 +9,7 @@ pub mod label;
 pub mod limits;
 pub mod message;
 pub mod open;
+pub mod schedule;
 pub mod window;
 
 /// Gives a field-less enum its stable text form, used in the database and in JSON alike.

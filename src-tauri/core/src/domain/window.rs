@@ -126,6 +126,11 @@ impl WindowSpec {
     }
 }
 
+/// Returns the instant of a time on a zone's clock: in a gap the first that exists after, in a fold the earlier one.
+pub(super) fn first_valid(zone: Tz, local: NaiveDateTime) -> Result<Instant, WindowError> {
+    instant(zone, local, Edge::From)
+}
+
 #[derive(Clone, Copy)]
 enum Edge {
     From,

@@ -3,7 +3,8 @@
 use super::{Conn, Error, Result};
 use crate::api::{AccountKind, SecretPlace, Tls};
 use crate::clock::{Instant, to_millis};
-use crate::ids::AccountId;
+use crate::delivery::quota::Limits;
+use crate::ids::{AccountId, CampaignId};
 use rusqlite::{OptionalExtension, Row};
 
 /// A row of `account`.
@@ -31,8 +32,12 @@ pub struct Account {
     pub reply_to: String,
     /// 1 to 50.
     pub connections: u32,
-    /// 0 is no limit.
-    pub per_minute: u32,
+    /// Its provider's id in `data/providers.csv`; `custom` where it is none of them.
+    pub provider: String,
+    /// Its limits.
+    pub limits: Limits,
+    /// Mails a minute to one domain of recipients; 0 is no limit.
+    pub per_domain: u32,
     /// Where the key store keeps the secret.
     pub secret_place: SecretPlace,
     /// Under which name.
@@ -42,7 +47,8 @@ pub struct Account {
 }
 
 const COLUMNS: &str = "id, name, kind, host, port, tls, user, from_name, from_address, reply_to, connections,
-                       per_minute, secret_place, secret_name, sample";
+                       provider, per_second, per_minute, per_hour, per_day, per_domain, secret_place, secret_name,
+                       sample";
 
 fn kind_word(kind: AccountKind) -> &'static str {
     match kind {
@@ -95,7 +101,14 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Account> {
         from_address: row.get("from_address")?,
         reply_to: row.get("reply_to")?,
         connections: row.get("connections")?,
-        per_minute: row.get("per_minute")?,
+        provider: row.get("provider")?,
+        limits: Limits {
+            per_second: row.get("per_second")?,
+            per_minute: row.get("per_minute")?,
+            per_hour: row.get("per_hour")?,
+            per_day: row.get("per_day")?,
+        },
+        per_domain: row.get("per_domain")?,
         secret_place,
         secret_name: row.get("secret_name")?,
         sample: row.get("sample")?,
@@ -137,20 +150,27 @@ pub fn save(conn: &Conn, account: &Account, now: Instant) -> Result<AccountId> {
         ":name": account.name, ":kind": kind_word(account.kind), ":host": account.host, ":port": account.port,
         ":tls": tls_word(account.tls), ":user": account.user, ":from_name": account.from_name,
         ":from_address": account.from_address, ":reply_to": account.reply_to,
-        ":connections": account.connections, ":per_minute": account.per_minute,
+        ":connections": account.connections, ":provider": account.provider,
+        ":per_second": account.limits.per_second, ":per_minute": account.limits.per_minute,
+        ":per_hour": account.limits.per_hour, ":per_day": account.limits.per_day,
+        ":per_domain": account.per_domain,
         ":secret_place": place_word(account.secret_place), ":secret_name": account.secret_name,
         ":sample": account.sample, ":id": (account.id.0 != 0).then_some(account.id.0), ":now": to_millis(now),
     };
     Ok(conn
         .prepare_cached(
             "INSERT INTO account (id, name, kind, host, port, tls, user, from_name, from_address, reply_to,
-                                  connections, per_minute, secret_place, secret_name, sample, created_at)
+                                  connections, provider, per_second, per_minute, per_hour, per_day, per_domain,
+                                  secret_place, secret_name, sample, created_at)
              VALUES (:id, :name, :kind, :host, :port, :tls, :user, :from_name, :from_address, :reply_to,
-                     :connections, :per_minute, :secret_place, :secret_name, :sample, :now)
+                     :connections, :provider, :per_second, :per_minute, :per_hour, :per_day, :per_domain,
+                     :secret_place, :secret_name, :sample, :now)
              ON CONFLICT (id) DO UPDATE
              SET name = :name, kind = :kind, host = :host, port = :port, tls = :tls, user = :user,
                  from_name = :from_name, from_address = :from_address, reply_to = :reply_to,
-                 connections = :connections, per_minute = :per_minute, secret_place = :secret_place,
+                 connections = :connections, provider = :provider, per_second = :per_second,
+                 per_minute = :per_minute, per_hour = :per_hour, per_day = :per_day, per_domain = :per_domain,
+                 secret_place = :secret_place,
                  secret_name = :secret_name, sample = :sample
              RETURNING id",
         )?
@@ -170,10 +190,49 @@ pub fn campaign_in_hand(conn: &Conn, id: AccountId) -> Result<Option<String>> {
     Ok(conn
         .prepare_cached(
             "SELECT name FROM campaign
-             WHERE account_id = ?1 AND state IN ('preparing', 'running', 'paused') LIMIT 1",
+             WHERE (account_id = ?1 OR id IN (SELECT campaign_id FROM campaign_account WHERE account_id = ?1))
+               AND state IN ('preparing', 'running', 'paused') LIMIT 1",
         )?
         .query_row([id.0], |row| row.get(0))
         .optional()?)
+}
+
+/// Returns the accounts that a campaign may use beside its own, by name.
+pub fn beside(conn: &Conn, campaign: CampaignId) -> Result<Vec<Account>> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM account
+         WHERE id IN (SELECT account_id FROM campaign_account WHERE campaign_id = ?1)
+         ORDER BY name COLLATE NOCASE"
+    ))?;
+    let rows = statement.query_map([campaign.0], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Sets the accounts that a campaign may use beside its own.
+pub fn set_beside(conn: &Conn, campaign: CampaignId, accounts: &[AccountId]) -> Result<()> {
+    conn.prepare_cached("DELETE FROM campaign_account WHERE campaign_id = ?1")?
+        .execute([campaign.0])?;
+    let mut insert = conn.prepare_cached(
+        "INSERT INTO campaign_account (campaign_id, account_id) SELECT ?1, ?2
+         WHERE EXISTS (SELECT 1 FROM account WHERE id = ?2) ON CONFLICT DO NOTHING",
+    )?;
+    for account in accounts {
+        insert.execute((campaign.0, account.0))?;
+    }
+    Ok(())
+}
+
+/// Returns the ids of all accounts that a campaign sends from, its own first.
+pub fn of_campaign(conn: &Conn, campaign: CampaignId, own: Option<AccountId>) -> Result<Vec<AccountId>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT account_id FROM campaign_account WHERE campaign_id = ?1 AND account_id IS NOT ?2 ORDER BY account_id",
+    )?;
+    let rows = statement.query_map((campaign.0, own.map(|id| id.0)), |row| row.get(0).map(AccountId))?;
+    let mut ids: Vec<AccountId> = own.into_iter().collect();
+    for id in rows {
+        ids.push(id?);
+    }
+    Ok(ids)
 }
 
 /// Returns an account, or an error that names it where there is none.
@@ -200,7 +259,9 @@ pub(crate) mod tests {
             from_address: "ana@example.org".into(),
             reply_to: String::new(),
             connections: 2,
-            per_minute: 0,
+            provider: "custom".into(),
+            limits: Limits::default(),
+            per_domain: 0,
             secret_place: SecretPlace::None,
             secret_name: String::new(),
             sample: false,
@@ -213,7 +274,9 @@ pub(crate) mod tests {
         let mut account = outbox("Practice");
         account.id = save(&conn, &account, crate::clock::from_millis(1)).unwrap();
         assert_eq!(find(&conn, account.id).unwrap(), Some(account.clone()));
-        account.per_minute = 60;
+        account.limits.per_minute = 60;
+        account.limits.per_day = 500;
+        account.provider = "gmail".into();
         save(&conn, &account, crate::clock::from_millis(2)).unwrap();
         assert_eq!(find_by_name(&conn, "PRACTICE").unwrap(), Some(account));
         let taken = save(&conn, &outbox("practice"), crate::clock::from_millis(3));

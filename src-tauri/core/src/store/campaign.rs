@@ -1,10 +1,11 @@
 //! `campaign`: drafts, their preparation, and the state of what was launched.
 
-use super::{Conn, Error, Result, instant, word};
+use super::{Conn, Error, Result, account, instant, word};
 use crate::api::Audience;
 use crate::clock::{Instant, to_millis};
 use crate::domain::campaign::{CampaignState, CampaignTracking, Imprint};
 use crate::domain::limits::{Limits, Own};
+use crate::domain::schedule::Plan;
 use crate::domain::window::{Window, WindowSpec};
 use crate::ids::{AccountId, CampaignId, RouteId};
 use crate::render::document::Document;
@@ -43,6 +44,12 @@ pub struct Head {
     pub window: Option<Window>,
     /// How it may look at its readers.
     pub tracking: CampaignTracking,
+    /// When its first mail was handed over.
+    pub begun_at: Option<Instant>,
+    /// Its first mail was to leave at a time that was chosen.
+    pub scheduled: bool,
+    /// Its plan names quiet hours.
+    pub has_quiet: bool,
     /// Why it stands still.
     pub problem: Option<String>,
     /// Sent into the embedded outbox.
@@ -72,10 +79,14 @@ pub struct Campaign {
     pub imprint: Option<Imprint>,
     /// What its author set of caps and grace.
     pub own: Own,
+    /// Accounts that it may use beside its own.
+    pub also: Vec<AccountId>,
 }
 
 const HEAD: &str = "id, name, subject, account_id, state, updated_at, revision, prepared_revision, route_id,
-    launched_at, first_mail_at, finished_at, opens_from, opens_until, tracking, problem, practice, sample";
+    launched_at, first_mail_at, finished_at, opens_from, opens_until, tracking, begun_at,
+    plan ->> '$.when_late' IS NOT NULL AS scheduled, plan ->> '$.quiet' IS NOT NULL AS has_quiet, problem, practice,
+    sample";
 
 fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
     let window = match (instant(row, "opens_from")?, instant(row, "opens_until")?) {
@@ -100,6 +111,9 @@ fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
         finished_at: instant(row, "finished_at")?,
         window,
         tracking: word(row, "tracking")?,
+        begun_at: instant(row, "begun_at")?,
+        scheduled: row.get("scheduled")?,
+        has_quiet: row.get("has_quiet")?,
         problem: row.get("problem")?,
         practice: row.get("practice")?,
         sample: row.get("sample")?,
@@ -129,6 +143,7 @@ fn whole(row: &Row<'_>) -> rusqlite::Result<Campaign> {
             .and_then(|bytes| Token::from_bytes(&bytes)),
         imprint,
         own: json(row, "limits")?,
+        also: json(row, "also")?,
     })
 }
 
@@ -161,7 +176,8 @@ pub fn find(conn: &Conn, id: CampaignId) -> Result<Option<Campaign>> {
     Ok(conn
         .prepare_cached(&format!(
             "SELECT {HEAD}, preheader, audience, window_spec, document, postal_address, shared_token, imprint,
-                    limits
+                    limits, (SELECT json_group_array(account_id) FROM campaign_account
+                             WHERE campaign_id = campaign.id) AS also
              FROM campaign WHERE id = ?1"
         ))?
         .query_row([id.0], whole)
@@ -170,7 +186,7 @@ pub fn find(conn: &Conn, id: CampaignId) -> Result<Option<Campaign>> {
 
 /// Adds a campaign as a draft; only what its author wrote is taken from `campaign`.
 pub fn insert(conn: &Conn, campaign: &Campaign, now: Instant) -> Result<CampaignId> {
-    Ok(conn
+    let id = conn
         .prepare_cached(
             "INSERT INTO campaign (name, subject, preheader, account_id, audience, window_spec, document, tracking,
                                    postal_address, limits, practice, sample, created_at, updated_at)
@@ -190,7 +206,9 @@ pub fn insert(conn: &Conn, campaign: &Campaign, now: Instant) -> Result<Campaign
                 ":practice": campaign.head.practice, ":sample": campaign.head.sample, ":now": to_millis(now),
             },
             |row| row.get(0).map(CampaignId),
-        )?)
+        )?;
+    account::set_beside(conn, id, &campaign.also)?;
+    Ok(id)
 }
 
 /// Whether a change concerns what the audit read.
@@ -223,7 +241,7 @@ pub fn update(conn: &Conn, campaign: &Campaign, change: Change, now: Instant) ->
         ":practice": campaign.head.practice, ":now": to_millis(now),
         ":rise": i64::from(change == Change::Content), ":id": campaign.head.id.0,
     })?;
-    Ok(())
+    account::set_beside(conn, campaign.head.id, &campaign.also)
 }
 
 /// Moves a campaign from one of its legal states to `to`; tells whether it was in a state that may.
@@ -312,7 +330,7 @@ pub fn make_draft(conn: &Conn, id: CampaignId, now: Instant) -> Result<()> {
          SET state = 'draft', preflight = NULL, prepared_revision = NULL, route_id = NULL, imprint = NULL,
              launched_at = NULL, first_mail_at = NULL, opens_from = NULL, opens_until = NULL, problem = NULL,
              grace_days = NULL, cap_hits = NULL, cap_machine_hits = NULL, cap_tracked_mails = NULL,
-             closed_at = NULL, closing = NULL, updated_at = ?2
+             closed_at = NULL, closing = NULL, plan = '{}', begun_at = NULL, updated_at = ?2
          WHERE id = ?1",
     )?
     .execute((id.0, to_millis(now)))?;
@@ -330,6 +348,8 @@ pub struct Launch {
     pub window: Window,
     /// The window's IANA zone.
     pub zone: String,
+    /// When its mails may leave.
+    pub plan: Plan,
 }
 
 /// Launches a prepared campaign.
@@ -338,7 +358,7 @@ pub fn launch(conn: &Conn, id: CampaignId, launch: &Launch) -> Result<()> {
         .prepare_cached(
             "UPDATE campaign
              SET state = 'running', launched_at = ?2, first_mail_at = ?3, opens_from = ?4, opens_until = ?5,
-                 zone = ?6, problem = NULL, updated_at = ?2
+                 zone = ?6, plan = ?7, begun_at = NULL, problem = NULL, updated_at = ?2
              WHERE id = ?1 AND state = 'prepared'",
         )?
         .execute((
@@ -348,10 +368,33 @@ pub fn launch(conn: &Conn, id: CampaignId, launch: &Launch) -> Result<()> {
             to_millis(launch.window.opens_from),
             to_millis(launch.window.opens_until),
             &launch.zone,
+            serde_json::to_string(&launch.plan)?,
         ))?;
     if changed == 0 {
         return Err(Error::Value(format!("campaign {id} is not prepared")));
     }
+    Ok(())
+}
+
+/// Notes that the first mail is being handed over.
+pub fn begin(conn: &Conn, id: CampaignId, now: Instant) -> Result<()> {
+    conn.prepare_cached("UPDATE campaign SET begun_at = ?2 WHERE id = ?1 AND begun_at IS NULL")?
+        .execute((id.0, to_millis(now)))?;
+    Ok(())
+}
+
+/// Returns when a launched campaign's mails may leave, and the IANA zone whose clock that is.
+pub fn plan(conn: &Conn, id: CampaignId) -> Result<(Plan, String)> {
+    let (plan, zone): (String, String) = conn
+        .prepare_cached("SELECT plan, zone FROM campaign WHERE id = ?1")?
+        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((serde_json::from_str(&plan)?, zone))
+}
+
+/// Notes that a campaign's chosen time has come: whatever was planned for a late start is done with.
+pub fn start_over(conn: &Conn, id: CampaignId) -> Result<()> {
+    conn.prepare_cached("UPDATE campaign SET plan = json_remove(plan, '$.when_late') WHERE id = ?1")?
+        .execute([id.0])?;
     Ok(())
 }
 
@@ -413,6 +456,9 @@ pub(crate) mod tests {
                 finished_at: None,
                 window: None,
                 tracking: CampaignTracking::Individual,
+                begun_at: None,
+                scheduled: false,
+                has_quiet: false,
                 problem: None,
                 practice: false,
                 sample: false,
@@ -425,6 +471,7 @@ pub(crate) mod tests {
             shared_token: None,
             imprint: None,
             own: Own::default(),
+            also: Vec::new(),
         }
     }
 
@@ -458,6 +505,7 @@ pub(crate) mod tests {
             first_mail_at: now,
             window,
             zone: "UTC".into(),
+            plan: Plan::default(),
         };
         launch(&conn, id, &facts).unwrap();
         assert!(

@@ -7,9 +7,10 @@
 use super::{Conn, Result, consent_event, instant, message_event, word};
 use crate::api::Audience;
 use crate::clock::{Instant, to_millis};
+use crate::delivery::transport::ErrorKind;
 use crate::domain::consent::ConsentState;
 use crate::domain::message::{MessageState, NotTrackedReason, SkipReason, TrackingMode};
-use crate::ids::{CampaignId, ContactId, MessageId};
+use crate::ids::{AccountId, CampaignId, ContactId, MessageId};
 use crate::tracking::token::Token;
 use rusqlite::{OptionalExtension, Row};
 use std::collections::BTreeMap;
@@ -341,22 +342,45 @@ pub struct HandOver {
 /// Claims a message: the commit that holds this must be on disk before the mail's end can leave.
 ///
 /// A mode stricter than personal destroys the pixel's token: no hit can ever be matched to this person.
-pub fn hand_over(conn: &Conn, id: MessageId, now: Instant, hand_over: &HandOver) -> Result<()> {
+pub fn hand_over(
+    conn: &Conn,
+    id: MessageId,
+    now: Instant,
+    account: AccountId,
+    hand_over: &HandOver,
+) -> Result<()> {
     conn.prepare_cached(
         "UPDATE message
          SET state = 'handing_over', handing_over_at = :now, attempts = attempts + 1, email = :email,
              address_hash = :hash, tracking = :tracking, not_tracked = :not_tracked,
              pixel_token = CASE WHEN :tracking = 'personal' THEN pixel_token END, contact_revision = :revision,
-             asks = :asks
+             asks = :asks, account_id = :account
          WHERE id = :id",
     )?
     .execute(rusqlite::named_params! {
-        ":id": id.0, ":now": to_millis(now), ":email": hand_over.email, ":hash": hand_over.address_hash,
+        ":id": id.0, ":now": to_millis(now), ":account": account.0, ":email": hand_over.email, ":hash": hand_over.address_hash,
         ":tracking": hand_over.tracking.as_str(),
         ":not_tracked": hand_over.not_tracked.map(NotTrackedReason::as_str),
         ":revision": hand_over.contact_revision, ":asks": hand_over.asks,
     })?;
     Ok(())
+}
+
+/// Lets a message that waits leave no sooner than `at`.
+pub fn postpone(conn: &Conn, id: MessageId, at: Instant) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE message SET next_attempt_at = ?2 WHERE id = ?1 AND state IN ('queued', 'deferred')",
+    )?
+    .execute((id.0, to_millis(at)))?;
+    Ok(())
+}
+
+/// Returns a message's campaign and address; `None` where it is gone.
+pub fn whose(conn: &Conn, id: MessageId) -> Result<Option<(CampaignId, String)>> {
+    Ok(conn
+        .prepare_cached("SELECT campaign_id, email FROM message WHERE id = ?1")?
+        .query_row([id.0], |row| Ok((row.get(0).map(CampaignId)?, row.get(1)?)))
+        .optional()?)
 }
 
 /// What became of a message that was handed over, or that is not to be sent after all.
@@ -528,6 +552,44 @@ pub fn uncertain_after_crash(conn: &Conn, now: Instant, limit: u32) -> Result<u3
     Ok(ids.len() as u32)
 }
 
+/// Keeps whose fault a message's last failure was; `None` where it did not fail.
+pub fn set_error(conn: &Conn, id: MessageId, kind: Option<ErrorKind>) -> Result<()> {
+    conn.prepare_cached("UPDATE message SET error_kind = ?2 WHERE id = ?1 AND error_kind IS NOT ?2")?
+        .execute((id.0, kind.map(ErrorKind::as_str)))?;
+    Ok(())
+}
+
+/// Failures of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errors {
+    /// Whose fault.
+    pub kind: ErrorKind,
+    /// `deferred`, `rejected` or `uncertain`.
+    pub state: MessageState,
+    /// How many.
+    pub n: u32,
+    /// The server's words for one of them.
+    pub example: String,
+}
+
+/// Returns a campaign's failures by kind and state, most first.
+pub fn errors(conn: &Conn, campaign: CampaignId) -> Result<Vec<Errors>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT error_kind, state, count(*) AS n, max(reply) AS example FROM message
+         WHERE campaign_id = ?1 AND state IN ('deferred', 'rejected', 'uncertain') AND error_kind IS NOT NULL
+         GROUP BY error_kind, state ORDER BY n DESC",
+    )?;
+    let rows = statement.query_map([campaign.0], |row| {
+        Ok(Errors {
+            kind: word(row, "error_kind")?,
+            state: word(row, "state")?,
+            n: row.get("n")?,
+            example: row.get("example")?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Returns a campaign's messages by state, states without any left out.
 pub fn counts(conn: &Conn, campaign: CampaignId) -> Result<BTreeMap<String, u32>> {
     let mut statement = conn
@@ -574,6 +636,15 @@ pub fn changed_since_planned(conn: &Conn, campaign: CampaignId) -> Result<u32> {
             "SELECT count(*) FROM message AS m LEFT JOIN contact AS c ON c.id = m.contact_id
              WHERE m.campaign_id = ?1 AND m.state = 'planned'
                AND (c.id IS NULL OR c.revision <> m.contact_revision)",
+        )?
+        .query_row([campaign.0], |row| row.get(0))?)
+}
+
+/// Tells whether any message of a campaign was ever handed over.
+pub fn any_attempted(conn: &Conn, campaign: CampaignId) -> Result<bool> {
+    Ok(conn
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM message WHERE campaign_id = ?1 AND handing_over_at IS NOT NULL)",
         )?
         .query_row([campaign.0], |row| row.get(0))?)
 }

@@ -33,6 +33,7 @@ pub mod rollup;
 pub mod route;
 pub mod setting;
 mod spool;
+pub mod standing;
 pub mod suppression;
 pub mod test_token;
 pub mod uptime;

@@ -46,9 +46,33 @@ reply_to: string,
  */
 connections: number, 
 /**
- * At most so many mails a minute; 0 means no limit.
+ * Which provider's figures its limits began with: an id of [`AccountProviders`], or `custom`.
+ */
+provider: string, 
+/**
+ * At most so many mails in any second; 0 means no limit.
+ */
+per_second: number, 
+/**
+ * At most so many mails in any minute; 0 means no limit.
  */
 per_minute: number, 
+/**
+ * At most so many mails in any hour; 0 means no limit.
+ */
+per_hour: number, 
+/**
+ * At most so many mails in any 24 hours, whatever campaign; 0 means no limit.
+ */
+per_day: number, 
+/**
+ * At most so many mails a minute to one domain of recipients; 0 means no limit.
+ */
+per_domain: number, 
+/**
+ * How it stands with its server, and what it sent.
+ */
+standing: AccountStanding, 
 /**
  * Where the secret is kept.
  */
@@ -69,6 +93,65 @@ export type AccountListResponse = {
  * By name.
  */
 accounts: Array<Account>, };
+export type AccountProvider = { 
+/**
+ * Kept with the account.
+ */
+id: string, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its submission server.
+ */
+host: string, 
+/**
+ * The server's port.
+ */
+port: number, 
+/**
+ * How the connection is secured.
+ */
+tls: Tls, 
+/**
+ * Mails in any second; 0 is none that is known.
+ */
+per_second: number, 
+/**
+ * Mails in any minute; 0 is none that is known.
+ */
+per_minute: number, 
+/**
+ * Mails in any hour; 0 is none that is known.
+ */
+per_hour: number, 
+/**
+ * Mails in any 24 hours; 0 is none that is known.
+ */
+per_day: number, 
+/**
+ * Connections at once that are wise.
+ */
+connections: number, 
+/**
+ * What to know before, as a sentence; may be empty.
+ */
+note: string, 
+/**
+ * Where the figures are from, and when they were read.
+ */
+source: string, 
+/**
+ * Files a copy of each mail with the recipient's pixel in it.
+ */
+keeps_copy: boolean, };
+export type AccountProviders = Record<symbol, never>;
+export type AccountProvidersResponse = { 
+/**
+ * In the order in which they are offered.
+ */
+providers: Array<AccountProvider>, };
 export type AccountRemove = { 
 /**
  * Which.
@@ -124,9 +207,51 @@ reply_to: string,
  */
 connections: number, 
 /**
+ * See [`Account::provider`]; missing is `custom`.
+ */
+provider?: string, 
+/**
+ * See [`Account::per_second`].
+ */
+per_second: number, 
+/**
  * See [`Account::per_minute`].
  */
-per_minute: number, };
+per_minute: number, 
+/**
+ * See [`Account::per_hour`].
+ */
+per_hour: number, 
+/**
+ * See [`Account::per_day`].
+ */
+per_day: number, 
+/**
+ * See [`Account::per_domain`].
+ */
+per_domain: number, };
+export type AccountStanding = { 
+/**
+ * May it send now.
+ */
+state: AccountState, 
+/**
+ * Until then, where that is known.
+ */
+until: string | null, 
+/**
+ * What the server said and what follows; `null` where nothing is wrong.
+ */
+sentence: string | null, 
+/**
+ * Mails handed over in the last 24 hours, tests included.
+ */
+sent_in_day: number, 
+/**
+ * The limit of 24 hours as it holds now, the server's where that was met; 0 is none.
+ */
+per_day: number, };
+export type AccountState = "ready" | "slow" | "full" | "waiting" | "blocked";
 export type AccountTest = { 
 /**
  * A saved account; its secret is used where `settings` brings none.
@@ -343,6 +468,10 @@ preheader: string,
  */
 account: AccountId | null, 
 /**
+ * Accounts of the same sender that share the work.
+ */
+also: Array<AccountId>, 
+/**
  * To whom.
  */
 audience: Audience, 
@@ -427,6 +556,10 @@ window: Window | null,
  * When sending will end at the present pace; `null` where that cannot be told.
  */
 expected_end: string | null, 
+/**
+ * Its first mail waits for a time that was chosen.
+ */
+scheduled: boolean, 
 /**
  * Why it stands still, as a sentence.
  */
@@ -536,6 +669,18 @@ id: CampaignId,
  */
 delay_secs: number, 
 /**
+ * When the first mail is to leave; missing is after `delay_secs`. At most 366 days ahead.
+ */
+at?: LocalTime, 
+/**
+ * What becomes of it where that time passes while Casement is off; missing asks.
+ */
+when_late?: WhenLate, 
+/**
+ * Hours in which nothing leaves, in the campaign's zone.
+ */
+quiet?: Quiet, 
+/**
  * Says that the warnings were seen; errors cannot be confirmed away.
  */
 confirmed: boolean, };
@@ -629,6 +774,10 @@ window: Window | null,
  */
 expected_end: string | null, 
 /**
+ * Its first mail waits for a time that was chosen.
+ */
+scheduled: boolean, 
+/**
  * Why it stands still, as a sentence.
  */
 problem: string | null, 
@@ -666,6 +815,10 @@ preheader: string,
  */
 account?: AccountId, 
 /**
+ * Accounts of the same sender that share the work; missing keeps those there are.
+ */
+also?: Array<AccountId>, 
+/**
  * To whom.
  */
 audience: Audience, 
@@ -697,6 +850,44 @@ grace_days?: number | null, };
 export type CampaignSaved = { 
 /**
  * Its id.
+ */
+id: CampaignId, };
+export type CampaignSending = { 
+/**
+ * Messages that have not left.
+ */
+waiting: number, 
+/**
+ * Mails by its accounts in the last whole minute, of all campaigns.
+ */
+per_minute: number, 
+/**
+ * When the rest will have left; `null` where nothing tells.
+ */
+forecast: SendingForecast | null, 
+/**
+ * Its accounts, its own first.
+ */
+accounts: Array<SendingAccount>, 
+/**
+ * What failed or waits, by whose fault it is; most first.
+ */
+errors: Array<SendingError>, 
+/**
+ * Mail services that refuse the campaign.
+ */
+refusals: Array<SendingRefusal>, 
+/**
+ * Quiet hours hold until then.
+ */
+quiet_until: string | null, 
+/**
+ * The time zone of the days in the forecast.
+ */
+zone: string, };
+export type CampaignSendingGet = { 
+/**
+ * Which.
  */
 id: CampaignId, };
 export type CampaignState = "draft" | "preparing" | "prepared" | "running" | "paused" | "finished" | "cancelled";
@@ -1036,6 +1227,7 @@ message: string,
  * The request's field that is wrong.
  */
 field?: string, };
+export type ErrorKind = "recipient" | "account" | "quota" | "auth" | "network" | "message";
 export type Event = { "changed": { 
 /**
  * Sorted, without repeats.
@@ -1472,6 +1664,15 @@ restarts: number,
 alarm: string | null, };
 export type ListenerStatusGet = Record<symbol, never>;
 export type ListenerStop = Record<symbol, never>;
+export type LocalTime = { 
+/**
+ * Such as `2026-12-01T09:00:00`.
+ */
+time: string, 
+/**
+ * An IANA zone.
+ */
+zone: string, };
 export type MessageId = number;
 export type MessageState = "planned" | "queued" | "handing_over" | "accepted" | "deferred" | "rejected" | "uncertain" | "cancelled" | "skipped";
 export type MessageTimeline = { 
@@ -1759,6 +1960,15 @@ machine_only: number,
  * See [`RateParts`].
  */
 no_signal: number, };
+export type Quiet = { 
+/**
+ * From this time on.
+ */
+from: string, 
+/**
+ * Until before this time. The same as `from` is no quiet at all.
+ */
+until: string, };
 export type RateParts = { 
 /**
  * Mails that the sender's server took.
@@ -2122,6 +2332,67 @@ export type SampleDataRemove = Record<symbol, never>;
 export type Says = "person" | "machine" | "unknown";
 export type Secret = string;
 export type SecretPlace = "none" | "keychain" | "file";
+export type SendingAccount = { 
+/**
+ * Its id.
+ */
+id: AccountId, 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * How it stands.
+ */
+standing: AccountStanding, };
+export type SendingDay = { 
+/**
+ * The day.
+ */
+date: string, 
+/**
+ * Mails.
+ */
+n: number, };
+export type SendingError = { 
+/**
+ * Whose fault.
+ */
+kind: ErrorKind, 
+/**
+ * What became of the messages: `deferred`, `rejected` or `uncertain`.
+ */
+state: MessageState, 
+/**
+ * How many.
+ */
+n: number, 
+/**
+ * The server's words for one of them.
+ */
+example: string, };
+export type SendingForecast = { 
+/**
+ * The last one.
+ */
+finishes_at: string, 
+/**
+ * How many leave on each day of the campaign's zone, in order.
+ */
+days: Array<SendingDay>, 
+/**
+ * A limit of 24 hours makes some wait.
+ */
+day_limited: boolean, };
+export type SendingRefusal = { 
+/**
+ * The service, or the domain.
+ */
+service: string, 
+/**
+ * Why, and its words.
+ */
+reply: string, };
 export type SendingStart = Record<symbol, never>;
 export type SendingStatus = { 
 /**
@@ -2375,6 +2646,7 @@ breaches: Array<string>,
  * What was checked, with counts: "1,079 messages".
  */
 checked: Array<string>, };
+export type WhenLate = "run" | "ask" | "skip";
 export type Window = { 
 /**
  * The first instant inside.
@@ -2425,6 +2697,7 @@ export type Commands = {
   sending_stop: [SendingStop, SendingStatus];
   sending_status: [SendingStatusGet, SendingStatus];
   account_list: [AccountList, AccountListResponse];
+  account_providers: [AccountProviders, AccountProvidersResponse];
   account_save: [AccountSave, Account];
   account_remove: [AccountRemove, Done];
   account_test: [AccountTest, AccountTestResponse];
@@ -2454,6 +2727,7 @@ export type Commands = {
   campaign_unprepare: [CampaignUnprepare, Done];
   campaign_preflight: [CampaignPreflight, Preflight];
   campaign_launch: [CampaignLaunch, Done];
+  campaign_sending: [CampaignSendingGet, CampaignSending];
   campaign_pause: [CampaignPause, Done];
   campaign_resume: [CampaignResume, Done];
   campaign_cancel: [CampaignCancel, Done];
@@ -2494,6 +2768,7 @@ export const provides: Record<keyof Commands, Tag[]> = {
   sending_stop: [],
   sending_status: ["campaigns", "contacts"],
   account_list: ["accounts"],
+  account_providers: [],
   account_save: [],
   account_remove: [],
   account_test: [],
@@ -2523,6 +2798,7 @@ export const provides: Record<keyof Commands, Tag[]> = {
   campaign_unprepare: [],
   campaign_preflight: ["campaigns", "accounts", "contacts", "reach", "settings"],
   campaign_launch: [],
+  campaign_sending: ["campaigns", "accounts"],
   campaign_pause: [],
   campaign_resume: [],
   campaign_cancel: [],

@@ -19,6 +19,8 @@ export class Draft {
   subject = $state("");
   preheader = $state("");
   account = $state<AccountId | null>(null);
+  /** Accounts of the same sender that share the work. */
+  also = $state<AccountId[]>([]);
   audience = $state.raw<Audience>({ include: [], exclude: [] });
   window = $state.raw<WindowSpec>({ days: 30 });
   tracking = $state<CampaignTracking>("individual");
@@ -39,6 +41,7 @@ export class Draft {
     this.subject = campaign.subject;
     this.preheader = campaign.preheader;
     this.account = campaign.account;
+    this.also = campaign.also;
     this.audience = campaign.audience;
     this.window = campaign.window_spec;
     this.tracking = campaign.tracking;
@@ -60,6 +63,7 @@ export class Draft {
       subject: this.subject,
       preheader: this.preheader,
       ...(this.account === null ? {} : { account: this.account }),
+      also: this.also,
       audience: this.audience,
       window: this.window,
       tracking: this.tracking,

@@ -1,5 +1,5 @@
 /** An account as it is typed, and well-known providers whose settings nobody should have to look up. */
-import type { Account, AccountKind, AccountSave, TestStepKind, Tls } from "$lib/bindings/api";
+import type { Account, AccountKind, AccountProvider, AccountSave, AccountState, TestStepKind, Tls } from "$lib/bindings/api";
 
 export interface AccountDraft {
   name: string;
@@ -12,7 +12,12 @@ export interface AccountDraft {
   fromAddress: string;
   replyTo: string;
   connections: string;
+  provider: string;
+  perSecond: string;
   perMinute: string;
+  perHour: string;
+  perDay: string;
+  perDomain: string;
 }
 
 export const PORTS = { none: 25, starttls: 587, tls: 465 } satisfies Record<Tls, number>;
@@ -49,9 +54,35 @@ export function draftOf(account: Account | null, kind: AccountKind): AccountDraf
     fromAddress: account?.from_address ?? "",
     replyTo: account?.reply_to ?? "",
     connections: String(account?.connections ?? 2),
-    perMinute: account === null || account.per_minute === 0 ? "" : String(account.per_minute),
+    provider: account?.provider ?? "custom",
+    perSecond: limitText(account?.per_second),
+    perMinute: limitText(account?.per_minute),
+    perHour: limitText(account?.per_hour),
+    perDay: limitText(account?.per_day),
+    perDomain: limitText(account?.per_domain),
   };
 }
+
+/** Takes a provider's server and limits into what is typed. */
+export function takePreset(draft: AccountDraft, preset: AccountProvider): void {
+  draft.provider = preset.id;
+  draft.host = preset.host;
+  draft.port = String(preset.port);
+  draft.tls = preset.tls;
+  draft.connections = String(preset.connections);
+  draft.perSecond = limitText(preset.per_second);
+  draft.perMinute = limitText(preset.per_minute);
+  draft.perHour = limitText(preset.per_hour);
+  draft.perDay = limitText(preset.per_day);
+}
+
+export const STANDING_WORDS = {
+  ready: "Ready",
+  slow: "Slower for a while",
+  full: "Day's limit reached",
+  waiting: "Waits for its server",
+  blocked: "Needs you",
+} satisfies Record<AccountState, string>;
 
 /** The draft as the core takes it. An empty password keeps the secret that there is. */
 export function requestOf(draft: AccountDraft, account: Account | null, kind: AccountKind): AccountSave {
@@ -69,8 +100,23 @@ export function requestOf(draft: AccountDraft, account: Account | null, kind: Ac
     from_address: draft.fromAddress.trim(),
     reply_to: draft.replyTo.trim(),
     connections: whole(draft.connections),
-    per_minute: whole(draft.perMinute),
+    provider: draft.provider,
+    per_second: limit(draft.perSecond),
+    per_minute: limit(draft.perMinute),
+    per_hour: limit(draft.perHour),
+    per_day: limit(draft.perDay),
+    per_domain: limit(draft.perDomain),
   };
+}
+
+/** A limit as it is typed: empty is none. */
+export function limitText(limit: number | undefined): string {
+  return limit === undefined || limit === 0 ? "" : String(limit);
+}
+
+function limit(text: string): number {
+  const n = Number.parseInt(text, 10);
+  return Number.isFinite(n) && n > 0 ? n : 0;
 }
 
 function whole(text: string): number {
