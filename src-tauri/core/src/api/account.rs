@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 data! {
-    /// Asks for all accounts. Provides `accounts`.
+    /// Asks for all accounts. Provides `accounts`, and `campaigns` for what they sent.
     pub struct AccountList {}
 
     /// All accounts.

@@ -80,7 +80,7 @@ commands! {
     sending_stop(SendingStop) -> SendingStatus = app::control::stop;
     sending_status(SendingStatusGet) -> SendingStatus = app::control::status, provides [Campaigns, Contacts];
 
-    account_list(AccountList) -> AccountListResponse = app::account::list, provides [Accounts];
+    account_list(AccountList) -> AccountListResponse = app::account::list, provides [Accounts, Campaigns];
     account_providers(AccountProviders) -> AccountProvidersResponse = app::account::providers;
     account_save(AccountSave) -> Account = app::account::save;
     account_remove(AccountRemove) -> Done = app::account::remove;

@@ -273,7 +273,7 @@ pub(crate) fn shown(conn: &Conn, engine: &Engine, account: &Account) -> Result<A
         (AccountState::Waiting, Some(until), sentence)
     } else if let Some(until) = full {
         let sentence = format!(
-            "{} mails left in the last 24 hours, which is the limit. Sending goes on by itself when there is room.",
+            "{} mails were handed over in the last 24 hours, which is the limit. Sending goes on by itself when there is room.",
             terms.sent.in_day()
         );
         (AccountState::Full, Some(until), Some(sentence))

@@ -2767,7 +2767,7 @@ export const provides: Record<keyof Commands, Tag[]> = {
   sending_start: [],
   sending_stop: [],
   sending_status: ["campaigns", "contacts"],
-  account_list: ["accounts"],
+  account_list: ["accounts", "campaigns"],
   account_providers: [],
   account_save: [],
   account_remove: [],
