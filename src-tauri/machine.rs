@@ -31,6 +31,11 @@ pub fn zone() -> String {
     iana_time_zone::get_timezone().unwrap_or_else(|_| "UTC".to_owned())
 }
 
+/// Returns what tells this computer from others: the system's own id; empty where it has none.
+pub fn name() -> String {
+    machine_uid::get().unwrap_or_default()
+}
+
 /// Returns the root certificates in the PEM file that `CASEMENT_EXTRA_ROOT_PEM` names, for a mail server with a
 /// certificate of one's own.
 ///

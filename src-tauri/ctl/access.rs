@@ -37,6 +37,7 @@ pub fn engine(workspace: &Path, entropy: Arc<dyn Entropy>) -> api::Result<Arc<En
         entropy,
         keys: machine::key_store(),
         zone: machine::zone(),
+        machine: machine::name(),
         extra_roots: machine::extra_roots(),
         durability: Durability::Full,
     })?;

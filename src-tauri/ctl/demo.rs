@@ -28,6 +28,7 @@ pub fn demo(options: &Demo, json: bool, quiet: bool) -> Result<ExitCode> {
         entropy: Arc::new(SeededEntropy::new(options.seed)),
         keys: machine::key_store(),
         zone: machine::zone(),
+        machine: machine::name(),
         extra_roots: Vec::new(),
         durability: Durability::Full,
     })?;

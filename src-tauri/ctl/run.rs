@@ -337,12 +337,11 @@ impl Session {
                 if !quiet && last.replace(waiting) != Some(waiting) {
                     eprintln!("{waiting} to send");
                 }
-                let is_over = waiting == 0 || row["state"] != json!("running");
+                let status: SendingStatus = access.ask("sending_status", json!({}))?;
+                // An account that waits for hours, or a time that was chosen, is not waited for here.
+                let is_over = waiting == 0 || row["state"] != json!("running") || !status.busy;
                 // Readers who asked for what is held about them are not kept waiting for another campaign.
-                let copies = access
-                    .ask::<SendingStatus>("sending_status", json!({}))?
-                    .data_requests;
-                Ok((is_over && copies == 0).then_some(row))
+                Ok((is_over && status.data_requests == 0).then_some(row))
             }
             None => {
                 let status: SendingStatus = access.ask("sending_status", json!({}))?;
@@ -353,7 +352,8 @@ impl Session {
                 if !quiet && last.replace(waiting) != Some(waiting) {
                     eprintln!("{waiting} to send");
                 }
-                Ok((waiting == 0).then(|| serde_json::to_value(status)).transpose()?)
+                let is_over = !status.busy && status.in_hand == 0 && status.data_requests == 0;
+                Ok(is_over.then(|| serde_json::to_value(status)).transpose()?)
             }
         });
         if !before.running {
@@ -362,7 +362,13 @@ impl Session {
         let done = done?;
         self.show(&done, || match done["problem"].as_str() {
             Some(problem) => format!("Stopped: {problem}\n"),
-            None => "Nothing is due.\n".to_owned(),
+            None => match (&done["next_attempt_at"], done["due"].as_u64()) {
+                (_, Some(due)) if due > 0 => {
+                    format!("{due} mails wait for their accounts' limits or quiet hours.\n")
+                }
+                (Value::String(at), _) => format!("Nothing is due before {at}.\n"),
+                _ => "Nothing is due.\n".to_owned(),
+            },
         });
         Ok(())
     }

@@ -59,6 +59,7 @@ fn run(audience: &Audience, seed: u64, start: Instant) -> Result<Simulated> {
         entropy: Arc::new(SeededEntropy::new(seed)),
         keys: machine::key_store(),
         zone: "UTC".into(),
+        machine: String::new(),
         extra_roots: Vec::new(),
         // It is gone with the process.
         durability: Durability::Normal,

@@ -11,6 +11,8 @@ use casement_core::app::engine::Engine;
 use serde_json::Value;
 use tauri::{AppHandle, Emitter, State};
 
+use crate::watch;
+
 /// The name under which the page hears what the engine tells.
 const EVENT: &str = "casement";
 
@@ -35,6 +37,9 @@ impl Door {
                 let opened = door.0.get_or_init(open);
                 match opened {
                     Ok(engine) => {
+                        if let Err(error) = watch::follow(app.clone(), engine) {
+                            tracing::warn!("nothing watches over sending: {error}");
+                        }
                         // Ends when the engine shuts down and with it the channel.
                         for event in engine.subscribe() {
                             if let Err(error) = app.emit(EVENT, event) {

@@ -11,6 +11,7 @@ mod door;
 mod links;
 #[path = "../machine.rs"]
 mod machine;
+mod watch;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -74,6 +75,7 @@ fn run(workspace: Option<PathBuf>) -> tauri::Result<()> {
     builder
         .plugin(tauri_plugin_dialog::init())
         .plugin(tauri_plugin_opener::init())
+        .plugin(tauri_plugin_notification::init())
         .plugin(
             tauri_plugin_window_state::Builder::new()
                 .with_state_flags(StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED)
@@ -108,6 +110,7 @@ fn open_engine(workspace: Option<PathBuf>) -> api::Result<Arc<Engine>> {
         entropy: Arc::new(SystemEntropy),
         keys: machine::key_store(),
         zone: machine::zone(),
+        machine: machine::name(),
         extra_roots: machine::extra_roots(),
         durability: Durability::Full,
     })?;

@@ -319,6 +319,7 @@ fn plays_a_listener_without_syncs() {
         entropy: Arc::new(SystemEntropy),
         keys: Arc::new(FileStore::new(PathBuf::from(workspace).join("keys"))),
         zone: "UTC".to_owned(),
+        machine: String::new(),
         extra_roots: Vec::new(),
         durability: Durability::Normal,
     })

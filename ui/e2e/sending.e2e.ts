@@ -42,7 +42,7 @@ describe("an account", () => {
     await expect.poll(() => drawer.getByLabel("Mails in 24 hours").inputValue()).toBe("500");
     await drawer.getByLabel("Provider").selectOption("microsoft_365");
     await expect.poll(() => drawer.getByLabel("Host").inputValue()).toBe("smtp.office365.com");
-    expect(await drawer.getByLabel("Mails a minute").inputValue()).toBe("30");
+    expect(await drawer.getByLabel("Mails a minute", { exact: true }).inputValue()).toBe("30");
     await drawer.getByText("More limits").press("Enter");
     await drawer.getByLabel("Mails a minute to one domain").fill("10");
     await drawer.getByText("More limits").scrollIntoViewIfNeeded();

@@ -251,7 +251,9 @@ data! {
     pub struct SendingStatus {
         /// It is at work.
         pub running: bool,
-        /// Mails of running campaigns that could leave now.
+        /// Something leaves now or within a minute: the computer is to stay awake for it.
+        pub busy: bool,
+        /// Mails of running campaigns that could leave now, if their accounts may.
         pub due: u32,
         /// Mails being handed over.
         pub in_hand: u32,

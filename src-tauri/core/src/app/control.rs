@@ -9,7 +9,11 @@ use crate::api::{
 };
 use crate::domain::campaign::CampaignState;
 use crate::store::{campaign, data_request, due};
+use chrono::TimeDelta;
 use std::sync::Arc;
+
+/// Waits up to this are part of the work, longer ones are not.
+const SOON: TimeDelta = TimeDelta::minutes(1);
 
 /// Starts the dispatcher.
 pub fn start(engine: &Arc<Engine>, _request: SendingStart) -> Result<SendingStatus> {
@@ -33,10 +37,19 @@ pub fn status(engine: &Arc<Engine>, _request: SendingStatusGet) -> Result<Sendin
         .unwrap_or_else(|poisoned| poisoned.into_inner())
         .is_some();
     let now = engine.clock.now();
-    let (due, data_requests) =
-        engine.read(|conn| Ok((due::due(conn, now)?, data_request::due(conn, now)?)))?;
+    let steady = engine.clock.steady();
+    let (due, data_requests, agenda) = engine.read(|conn| {
+        Ok((
+            due::due(conn, now)?,
+            data_request::due(conn, now)?,
+            sending::agenda(conn, now, steady)?,
+        ))
+    })?;
+    let soon = agenda.next.is_some_and(|next| next - steady <= SOON);
+    let busy = running && (due.in_hand > 0 || agenda.starting || !agenda.work.is_empty() || soon);
     Ok(SendingStatus {
         running,
+        busy,
         due: due.now,
         in_hand: due.in_hand,
         data_requests,

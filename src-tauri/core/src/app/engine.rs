@@ -29,6 +29,8 @@ pub struct EngineOptions {
     pub keys: Arc<dyn KeyStore>,
     /// IANA name of this computer's time zone, for new workspaces; `UTC` where it is not known.
     pub zone: String,
+    /// What tells this computer from others; empty where that is not known.
+    pub machine: String,
     /// PEM texts of root certificates to trust for mail servers, besides this computer's.
     pub extra_roots: Vec<Vec<u8>>,
     /// How far a commit goes before it is called done.
@@ -44,6 +46,7 @@ impl EngineOptions {
             entropy: engine.entropy.clone(),
             keys: engine.keys.clone(),
             zone: engine.zone.clone(),
+            machine: String::new(),
             extra_roots: engine.extra_roots.clone(),
             durability: Durability::Full,
         }
@@ -123,6 +126,7 @@ impl Engine {
             socket: Mutex::default(),
             _lock: held,
         });
+        super::copied::settle(&engine, &options.machine)?;
         super::sending::recover(&engine)?;
         super::tracking::recover(&engine)?;
         super::data_request::recover(&engine);

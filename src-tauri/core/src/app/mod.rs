@@ -11,6 +11,7 @@ pub mod campaign;
 pub mod compose;
 pub mod contact;
 pub mod control;
+mod copied;
 mod data_request;
 pub mod engine;
 pub mod error;

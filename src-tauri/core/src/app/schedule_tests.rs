@@ -1,8 +1,10 @@
 //! Times of a campaign, limits of its accounts, and what their servers make of them.
 
 use super::sending_tests::Stage;
-use super::{account, campaign as campaigns, control, launch, progress};
-use crate::api::{AccountState, CampaignCancel, CampaignLaunch, CampaignResume, CampaignSave, Code};
+use super::{account, campaign as campaigns, control, launch, progress, sending};
+use crate::api::{
+    AccountState, CampaignCancel, CampaignLaunch, CampaignResume, CampaignSave, Code, SendingStatusGet,
+};
 use crate::clock::Clock;
 use crate::domain::campaign::CampaignState;
 use crate::domain::consent::ConsentState;
@@ -402,4 +404,24 @@ fn a_daily_limit_that_the_server_names_is_learnt_and_waited_for() {
     let account = account.iter().find(|account| account.id == own).unwrap();
     assert_eq!(account.standing.state, AccountState::Waiting);
     assert_eq!(account.standing.per_day, 1, "what it took before it refused");
+}
+
+#[test]
+fn a_computer_is_kept_awake_for_what_leaves_now_and_only_then() {
+    let stage = Stage::set();
+    people(&stage, 2);
+    limit(&stage, json!({ "per_day": 1 }));
+    let engine = &stage.bench.engine;
+    let busy = || control::status(engine, SendingStatusGet {}).unwrap().busy;
+    let id = stage.draft();
+    stage.launch(id, 60);
+    assert!(!busy(), "nothing leaves while the dispatcher does not run");
+    sending::start(engine);
+    assert!(busy(), "the first mail leaves in a minute");
+    stage.bench.clock.advance(TimeDelta::seconds(61));
+    sending::wake(engine);
+    sending::wait_idle(engine);
+    assert_eq!(accepted(&stage, id), 1);
+    assert!(!busy(), "the second one waits for tomorrow");
+    sending::stop(engine);
 }

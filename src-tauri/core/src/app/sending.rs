@@ -506,7 +506,7 @@ impl Desk {
 
 /// Returns what is to do, over all running campaigns. `now` is the computer's clock, `steady` the other one, by which
 /// the agenda's times are.
-fn agenda(conn: &Conn, now: Instant, steady: Instant) -> Result<Agenda> {
+pub(crate) fn agenda(conn: &Conn, now: Instant, steady: Instant) -> Result<Agenda> {
     let mut agenda = Agenda::default();
     let sooner = |a: Option<Instant>, b: Instant| Some(a.map_or(b, |a| a.min(b)));
     let mut known: BTreeMap<AccountId, (account::Account, Terms)> = BTreeMap::new();

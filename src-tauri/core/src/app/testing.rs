@@ -31,6 +31,7 @@ pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Arc<Engine> {
         entropy: Arc::new(SeededEntropy::new(1)),
         keys: Arc::new(NoKeys),
         zone: "UTC".into(),
+        machine: "here".into(),
         extra_roots: Vec::new(),
         durability: Durability::Full,
     })

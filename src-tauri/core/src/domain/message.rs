@@ -33,8 +33,9 @@ impl MessageState {
         matches!(
             (self, next),
             (Planned, Queued | Skipped | Cancelled)
-                // Rejected without an attempt: its mail service refuses the whole campaign.
-                | (Queued | Deferred, HandingOver | Skipped | Cancelled | Rejected)
+                // Rejected without an attempt: its mail service refuses the whole campaign. Uncertain: this ledger was
+                // brought back from a copy, and does not know what left since.
+                | (Queued | Deferred, HandingOver | Skipped | Cancelled | Rejected | Uncertain)
                 // Back to the queue: the connection failed before the end of the body left. Skipped: the mail
                 // could not be made, so nothing left.
                 | (HandingOver, Accepted | Deferred | Rejected | Uncertain | Queued | Skipped)

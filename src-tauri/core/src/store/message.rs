@@ -590,6 +590,22 @@ pub fn errors(conn: &Conn, campaign: CampaignId) -> Result<Vec<Errors>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Makes up to `limit` messages of a campaign uncertain that were to leave or were leaving; returns how many.
+pub fn doubt(conn: &Conn, campaign: CampaignId, now: Instant, reply: &str, limit: u32) -> Result<u32> {
+    let mut statement = conn.prepare_cached(
+        "SELECT id FROM message
+         WHERE campaign_id = ?1 AND state IN ('queued', 'deferred', 'handing_over') LIMIT ?2",
+    )?;
+    let ids: Vec<i64> = statement
+        .query_map((campaign.0, limit), |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let outcome = Outcome::Uncertain { reply: reply.into() };
+    for id in &ids {
+        settle(conn, MessageId(*id), now, &outcome)?;
+    }
+    Ok(ids.len() as u32)
+}
+
 /// Returns a campaign's messages by state, states without any left out.
 pub fn counts(conn: &Conn, campaign: CampaignId) -> Result<BTreeMap<String, u32>> {
     let mut statement = conn

@@ -3,7 +3,7 @@
 //! Migrations are `migrations/NNNN_what.sql`, only ever added. The schema's number is SQLite's
 //! `user_version` (crate rusqlite_migration). A file with a higher number is refused.
 
-use super::{Error, Result};
+use super::{Error, Result, setting};
 use crate::clock::Instant;
 use rusqlite::Connection;
 use rusqlite_migration::{M, Migrations};
@@ -76,6 +76,8 @@ pub fn backup(conn: &Connection, backups: &Path, now: Instant) -> Result<PathBuf
     let target = backups.join(format!("casement-{}.db", now.format("%Y%m%dT%H%M%S%3fZ")));
     // Never a copy of the open file: it could be torn (https://sqlite.org/howtocorrupt.html §1.2).
     conn.execute("VACUUM INTO ?1", [target.to_string_lossy()])?;
+    // Whoever opens it later knows that more may have happened since than it tells.
+    setting::set_copied_at(&Connection::open(&target)?, now)?;
     prune(backups, now).map_err(io)?;
     Ok(target)
 }

@@ -1,6 +1,7 @@
 //! `setting`: named JSON values of the workspace.
 
 use super::{Conn, Result};
+use crate::clock::Instant;
 use rusqlite::OptionalExtension;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +24,25 @@ pub fn set<T: Serialize>(conn: &Conn, key: &str, value: &T) -> Result<()> {
     .execute((key, serde_json::to_string(value)?))?;
     Ok(())
 }
+
+/// Marks a database as a copy that was made at an instant; only ever called for the copy.
+pub fn set_copied_at(conn: &Conn, at: Instant) -> Result<()> {
+    set(conn, COPIED_AT, &at)
+}
+
+/// Returns when the copy was made of which this database was brought back.
+pub fn copied_at(conn: &Conn) -> Result<Option<Instant>> {
+    get(conn, COPIED_AT)
+}
+
+/// Forgets that this database was a copy.
+pub fn forget_copied_at(conn: &Conn) -> Result<()> {
+    conn.prepare_cached("DELETE FROM setting WHERE key = ?1")?
+        .execute([COPIED_AT])?;
+    Ok(())
+}
+
+const COPIED_AT: &str = "copied_at";
 
 /// Returns the key under which addresses are hashed; made when the workspace was.
 pub fn workspace_key(conn: &Conn) -> Result<[u8; 32]> {

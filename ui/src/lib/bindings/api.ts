@@ -2400,7 +2400,11 @@ export type SendingStatus = {
  */
 running: boolean, 
 /**
- * Mails of running campaigns that could leave now.
+ * Something leaves now or within a minute: the computer is to stay awake for it.
+ */
+busy: boolean, 
+/**
+ * Mails of running campaigns that could leave now, if their accounts may.
  */
 due: number, 
 /**
