@@ -3,7 +3,7 @@
 use super::engine::Engine;
 use super::{reach, readers};
 use crate::api::{
-    Code, Error, OutboxGet, OutboxList, OutboxListResponse, OutboxMail, OutboxOpenAs, OutboxOpenAsResponse,
+    Code, Error, OutboxFile, OutboxGet, OutboxList, OutboxListResponse, OutboxMail, OutboxOpenAs, OutboxOpenAsResponse,
     Result, Tag,
 };
 use crate::ids::OutboxId;
@@ -41,6 +41,11 @@ pub fn get(engine: &Arc<Engine>, request: OutboxGet) -> Result<OutboxMail> {
         text: parts.text,
         headers: parts.headers,
         pixel: parts.pixel,
+        files: parts
+            .files
+            .into_iter()
+            .map(|(name, size)| OutboxFile { name, size })
+            .collect(),
     })
 }
 

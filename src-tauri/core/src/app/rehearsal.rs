@@ -334,6 +334,7 @@ impl<'a> Rehearsal<'a> {
                 document: None,
                 cap: None,
                 grace_days: None,
+                attachments: Vec::new(),
             },
         )?;
         Ok(saved.id)
