@@ -2,7 +2,7 @@
 
 use crate::access::{self, Access};
 use crate::args::{Account, Address, Args, Campaign, Command, Contacts, Import};
-use crate::{demo, judge, print, serve, simulate};
+use crate::{after, demo, judge, print, serve, simulate, tables};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{self, Code, Preflight, Report, SendingStatus};
 use casement_core::engine::socket;
@@ -11,8 +11,9 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-struct Session {
-    access: Access,
+/// One run of the program over an open workspace.
+pub struct Session {
+    pub(crate) access: Access,
     json: bool,
     quiet: bool,
 }
@@ -86,7 +87,7 @@ impl Session {
     }
 
     /// Prints `value` with `--json`, and `words` of it otherwise.
-    fn show(&self, value: &Value, words: impl FnOnce() -> String) {
+    pub(crate) fn show(&self, value: &Value, words: impl FnOnce() -> String) {
         if self.json {
             print::json_document(value);
         } else {
@@ -94,7 +95,7 @@ impl Session {
         }
     }
 
-    fn job(&mut self, started: Value) -> Result<Value> {
+    pub(crate) fn job(&mut self, started: Value) -> Result<Value> {
         let quiet = self.quiet || self.json;
         let mut told = 0;
         self.access.wait_job(started, |job| {
@@ -195,7 +196,7 @@ impl Session {
                     "contact_list",
                     json!({ "search": search, "limit": limit, "offset": offset }),
                 )?;
-                self.show(&value, || contact_table(&value));
+                self.show(&value, || tables::contacts(&value));
                 return Ok(());
             }
             Contacts::Show { who } => {
@@ -309,13 +310,14 @@ impl Session {
                     std::fs::read_to_string(&file)
                         .with_context(|| format!("cannot read {}", file.display()))?
                 };
-                let request: Value =
+                let mut request: Value =
                     serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
+                after::resolve_attachments(&mut request, &file)?;
                 self.access.call("campaign_create", request)?
             }
             Campaign::List => {
                 let value = self.access.call("campaign_list", json!({}))?;
-                self.show(&value, || campaign_table(&value));
+                self.show(&value, || tables::campaigns(&value));
                 return Ok(ExitCode::SUCCESS);
             }
             Campaign::Show { id } => self.access.call("campaign_get", json!({ "id": id }))?,
@@ -356,6 +358,10 @@ impl Session {
                 let (command, request) = change.request()?;
                 self.access.call(command, request)?
             }
+            Campaign::Duplicate { id } => self.access.call("campaign_duplicate", json!({ "id": id }))?,
+            Campaign::Retry(options) => return self.retry(&options),
+            Campaign::AddNew(options) => return self.add_new(&options),
+            Campaign::Uncertain(options) => return self.uncertain(&options),
             Campaign::Test { id, to } => self
                 .access
                 .call("campaign_test_mail", json!({ "id": id, "to": to }))?,
@@ -501,49 +507,6 @@ impl Session {
             ExitCode::FAILURE
         })
     }
-}
-
-fn contact_table(value: &Value) -> String {
-    let rows: Vec<Vec<String>> = value["contacts"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|contact| {
-            let text = |name: &str| contact[name].as_str().unwrap_or_default().to_owned();
-            let name = format!("{} {}", text("first_name"), text("last_name"));
-            vec![
-                contact["id"].to_string(),
-                text("email"),
-                name.trim().to_owned(),
-                text("consent"),
-                text("suppressed"),
-            ]
-        })
-        .collect();
-    let shown = rows.len();
-    format!(
-        "{}{shown} of {}\n",
-        print::table(&["id", "address", "name", "tracking", "no mail"], &rows),
-        value["total"]
-    )
-}
-
-fn campaign_table(value: &Value) -> String {
-    let rows: Vec<Vec<String>> = value["campaigns"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|campaign| {
-            let text = |name: &str| campaign[name].as_str().unwrap_or_default().to_owned();
-            vec![
-                campaign["id"].to_string(),
-                text("state"),
-                text("name"),
-                text("subject"),
-            ]
-        })
-        .collect();
-    print::table(&["id", "state", "name", "subject"], &rows)
 }
 
 /// Splits `Name <address>`.
