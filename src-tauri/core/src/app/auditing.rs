@@ -227,15 +227,20 @@ impl Part {
             .shortest
             .zip(self.longest)
             .map(|(shortest, longest)| [shortest.size, longest.size]);
+        // Where all are alike, none is the largest; who is among the first need not be told as the last.
+        let differ = size_range.is_some_and(|[least, most]| least < most);
+        let is_first = |seen: &Seen| self.first.iter().any(|first| first.contact == seen.contact);
+        let last: Vec<Seen> = self.last.iter().filter(|seen| !is_first(seen)).copied().collect();
         let chosen = [
-            (SampleKind::Longest, self.longest.as_slice()),
-            (SampleKind::Shortest, self.shortest.as_slice()),
-            (SampleKind::Emptiest, self.emptiest.as_slice()),
-            (SampleKind::First, &self.first),
-            (SampleKind::Last, &self.last),
+            (SampleKind::Longest, self.longest.filter(|_| differ).into_iter().collect()),
+            (SampleKind::Shortest, self.shortest.filter(|_| differ).into_iter().collect()),
+            (SampleKind::Emptiest, self.emptiest.into_iter().collect()),
+            (SampleKind::First, self.first.clone()),
+            (SampleKind::Last, last),
         ];
         let mut samples: Vec<Sample> = Vec::new();
         for (kind, seen) in chosen {
+            let seen: Vec<Seen> = seen;
             for seen in seen {
                 match samples.iter_mut().find(|sample| sample.contact == seen.contact) {
                     Some(sample) => sample.kinds.push(kind),
@@ -339,20 +344,16 @@ mod tests {
         assert_eq!(audited.samples.len(), 3);
         assert_eq!(
             kinds(&audited, 2),
-            [
-                SampleKind::Longest,
-                SampleKind::Emptiest,
-                SampleKind::First,
-                SampleKind::Last
-            ],
+            [SampleKind::Longest, SampleKind::Emptiest, SampleKind::First],
             "of two equally empty mails the first is shown"
         );
         assert_eq!(kinds(&audited, 1)[0], SampleKind::Shortest);
         assert_eq!(audited.size_range, Some([10, 30]));
-        let full = part(&[seen(1, 10, 0)], &[]).end();
-        assert!(
-            !kinds(&full, 1).contains(&SampleKind::Emptiest),
-            "a mail with nothing missing is not empty"
+        let alone = part(&[seen(1, 10, 0)], &[]).end();
+        assert_eq!(
+            kinds(&alone, 1),
+            [SampleKind::First],
+            "neither the largest of one, nor empty with nothing missing"
         );
     }
 

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 /// Endings that mail services refuse; a row names where that is said and when it was seen.
 const BLOCKED: &str = include_str!("../../data/blocked_types.csv");
 
-/// The most bytes of files in one mail, as they travel: 10 MiB, which every large mail service takes.
-pub const BUDGET: u64 = 10 << 20;
+/// The most bytes of files in one mail, as they travel: 10 MB, which every large mail service takes.
+pub const BUDGET: u64 = 10_000_000;
 /// From here on files are worth a thought: so many bytes go to every single reader.
-pub const HEAVY: u64 = 2 << 20;
+pub const HEAVY: u64 = 2_000_000;
 /// The most files of one campaign, pictures among them.
 pub const MAX_FILES: usize = 50;
 /// The most characters of a file's name; what is longer is cut before its ending.
