@@ -62,7 +62,12 @@ pub fn resolve_attachments(request: &mut Value, file: &Path) -> Result<()> {
         .unwrap_or_default();
     for path in request["attachments"].as_array_mut().into_iter().flatten() {
         if let Some(relative) = path.as_str() {
-            *path = json!(folder.join(relative).to_str().context("a path is no Unicode text")?);
+            *path = json!(
+                folder
+                    .join(relative)
+                    .to_str()
+                    .context("a path is no Unicode text")?
+            );
         }
     }
     Ok(())
@@ -82,7 +87,10 @@ fn table(troubles: &Value) -> String {
         .flatten()
         .map(|trouble| {
             let text = |name: &str| trouble[name].as_str().unwrap_or_default().to_owned();
-            let note = match (trouble["stopped"] == json!(true), trouble["temporary"] == json!(true)) {
+            let note = match (
+                trouble["stopped"] == json!(true),
+                trouble["temporary"] == json!(true),
+            ) {
                 (true, _) => "gets no mail any more",
                 (false, true) => "may work next time",
                 (false, false) => "",
@@ -110,7 +118,9 @@ impl Session {
     /// Sends failed mails again, or lists them.
     pub fn retry(&mut self, options: &Retry) -> Result<ExitCode> {
         if options.list {
-            let value = self.access.call("campaign_troubles", json!({ "id": options.id }))?;
+            let value = self
+                .access
+                .call("campaign_troubles", json!({ "id": options.id }))?;
             self.show(&value, || table(&value["failed"]));
             return Ok(ExitCode::SUCCESS);
         }
@@ -129,7 +139,9 @@ impl Session {
             (_, true, _) => ("again", "in the queue again; `casementctl send` sends"),
             (.., true) => ("sent", "marked as sent"),
             _ => {
-                let value = self.access.call("campaign_troubles", json!({ "id": options.id }))?;
+                let value = self
+                    .access
+                    .call("campaign_troubles", json!({ "id": options.id }))?;
                 self.show(&value, || table(&value["uncertain"]));
                 return Ok(ExitCode::SUCCESS);
             }

@@ -102,7 +102,13 @@ pub fn troubles(engine: &Arc<Engine>, request: CampaignTroubles) -> Result<Campa
 
 /// Sends failed mails again.
 pub fn retry(engine: &Arc<Engine>, request: CampaignRetry) -> Result<Touched> {
-    let count = each(engine, request.id, request.messages, Which::Failed, Resolution::Again)?;
+    let count = each(
+        engine,
+        request.id,
+        request.messages,
+        Which::Failed,
+        Resolution::Again,
+    )?;
     if count == 0 {
         return Err(Error::conflict(
             "None of these mails can be sent again: they were not refused, or nothing goes there any more.",
@@ -152,13 +158,14 @@ fn each(
         };
         let Some(last) = ids.last() else { break };
         after = *last;
-        count += engine.write(
-            &[Tag::Campaigns, Tag::Opens, Tag::Activity],
-            move |conn| chunk(conn, id, &ids, which, how, now),
-        )?;
+        count += engine.write(&[Tag::Campaigns, Tag::Opens, Tag::Activity], move |conn| {
+            chunk(conn, id, &ids, which, how, now)
+        })?;
     }
     if count > 0 {
-        engine.write(&[Tag::Activity], move |conn| note(conn, id, how, which, count, now))?;
+        engine.write(&[Tag::Activity], move |conn| {
+            note(conn, id, how, which, count, now)
+        })?;
     }
     if how == Resolution::Again {
         sending::wake(engine);

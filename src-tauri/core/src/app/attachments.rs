@@ -355,11 +355,7 @@ pub fn list(engine: &Arc<Engine>, request: AttachmentList) -> Result<AttachmentL
                 .chain(&pictures)
                 .map(|row| rules::encoded_size(row.file.size))
                 .sum(),
-            attachments: attached
-                .into_iter()
-                .chain(pictures)
-                .map(shown)
-                .collect(),
+            attachments: attached.into_iter().chain(pictures).map(shown).collect(),
             budget: rules::BUDGET,
             heavy: rules::HEAVY,
         })

@@ -232,8 +232,14 @@ impl Part {
         let is_first = |seen: &Seen| self.first.iter().any(|first| first.contact == seen.contact);
         let last: Vec<Seen> = self.last.iter().filter(|seen| !is_first(seen)).copied().collect();
         let chosen = [
-            (SampleKind::Longest, self.longest.filter(|_| differ).into_iter().collect()),
-            (SampleKind::Shortest, self.shortest.filter(|_| differ).into_iter().collect()),
+            (
+                SampleKind::Longest,
+                self.longest.filter(|_| differ).into_iter().collect(),
+            ),
+            (
+                SampleKind::Shortest,
+                self.shortest.filter(|_| differ).into_iter().collect(),
+            ),
             (SampleKind::Emptiest, self.emptiest.into_iter().collect()),
             (SampleKind::First, self.first.clone()),
             (SampleKind::Last, last),

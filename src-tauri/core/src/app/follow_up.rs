@@ -250,7 +250,10 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignFollowUpLaunch) -> Result<D
         }
         ledger::set_follow_up(conn, id, None)?;
         if !ledger::reopen(conn, id, now)? {
-            return Err(Error::conflict(format!("{} is not finished.", campaign.head.name)));
+            return Err(Error::conflict(format!(
+                "{} is not finished.",
+                campaign.head.name
+            )));
         }
         let first_mail_at = campaign.head.first_mail_at.unwrap_or(now);
         message::enqueue(conn, id, first_mail_at, now, sending::CHUNK)?;

@@ -3,8 +3,8 @@
 use super::engine::Engine;
 use super::{reach, readers};
 use crate::api::{
-    Code, Error, OutboxFile, OutboxGet, OutboxList, OutboxListResponse, OutboxMail, OutboxOpenAs, OutboxOpenAsResponse,
-    Result, Tag,
+    Code, Error, OutboxFile, OutboxGet, OutboxList, OutboxListResponse, OutboxMail, OutboxOpenAs,
+    OutboxOpenAsResponse, Result, Tag,
 };
 use crate::ids::OutboxId;
 use crate::mail::outbox::read;

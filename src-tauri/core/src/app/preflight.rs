@@ -6,9 +6,7 @@
 use super::engine::Engine;
 use super::error::sentence;
 use super::{attachments, auditing, reach, settings, tracking};
-use crate::api::{
-    AccountKind, Error, Finding, FindingLevel, Preflight, Result, RouteKind, Sample, Settings,
-};
+use crate::api::{AccountKind, Error, Finding, FindingLevel, Preflight, Result, RouteKind, Sample, Settings};
 use crate::clock::Instant;
 use crate::delivery::letter::{self, Letterhead, Parts};
 use crate::delivery::pace::Pace;
@@ -20,7 +18,8 @@ use crate::domain::contact::EmailAddress;
 use crate::domain::window::Window;
 use crate::ids::CampaignId;
 use crate::render::audit::{AuditProblem, Severity};
-use crate::render::mime::Enclosures;
+use crate::render::document::Block;
+use crate::render::mime::{self, Enclosures};
 use crate::render::template::Source;
 use crate::store::account::Account;
 use crate::store::campaign::Campaign;
@@ -69,8 +68,8 @@ pub(crate) fn facts_of(engine: &Arc<Engine>, campaign: Campaign, purpose: For) -
     };
     let route = route(engine, account.as_ref(), purpose)?;
     let listening = tracking::status(engine).is_some();
-    let enclosures = attachments::enclosures(engine, campaign.head.id, &campaign.document)
-        .map_err(|error| error.message);
+    let enclosures =
+        attachments::enclosures(engine, campaign.head.id, &campaign.document).map_err(|error| error.message);
     let now = engine.clock.now();
     engine.read(|conn| {
         Ok(Facts {
@@ -201,7 +200,11 @@ impl Facts {
         let enclosures = match &self.enclosures {
             Ok(enclosures) => enclosures.as_ref(),
             Err(message) => {
-                return Err(vec![finding(FindingLevel::Error, "attachment_missing", message.as_str())]);
+                return Err(vec![finding(
+                    FindingLevel::Error,
+                    "attachment_missing",
+                    message.as_str(),
+                )]);
             }
         };
         Letterhead::compile(&Parts {
@@ -262,6 +265,7 @@ impl Facts {
             };
             found.push(finding(Error, "no_recipients", message));
         }
+        self.about_pictures(found);
         let imprint = self.imprint();
         if self.known_imprint().postal_address.is_empty() {
             found.push(finding(
@@ -285,13 +289,34 @@ impl Facts {
         }
     }
 
+    /// A picture that the mail carries says in words what it shows.
+    fn about_pictures(&self, found: &mut Vec<Finding>) {
+        let blocks = self.campaign.document.blocks.iter().zip(0..);
+        let mute = blocks.filter(|(block, _)| match block {
+            Block::Image { src, alt, .. } => mime::picture_digest(src).is_some() && alt.trim().is_empty(),
+            _ => false,
+        });
+        found.extend(mute.map(|(_, index)| Finding {
+            block: Some(index),
+            ..finding(
+                FindingLevel::Warning,
+                "picture_without_words",
+                "A picture has no description. Many read with pictures off; write what it shows.",
+            )
+        }));
+    }
+
     /// What every reader gets again and again is worth a thought before it is sent.
     fn about_files(&self, mails: u32, found: &mut Vec<Finding>) {
         let tail = match &self.enclosures {
             Ok(Some(enclosures)) => enclosures.tail().len() as u64,
             Ok(None) => return,
             Err(message) => {
-                return found.push(finding(FindingLevel::Error, "attachment_missing", message.as_str()));
+                return found.push(finding(
+                    FindingLevel::Error,
+                    "attachment_missing",
+                    message.as_str(),
+                ));
             }
         };
         if tail > rules::BUDGET + FRAMES {
@@ -442,6 +467,7 @@ const FRESH: &[&str] = &[
     "listener_not_running",
     "window_ends_before_sending",
     "attachment_missing",
+    "picture_without_words",
     "files_too_large",
     "heavy_files",
 ];

@@ -336,9 +336,7 @@ fn missing_pictures(source: &Source<'_>, enclosures: Option<&Enclosures>) -> Vec
     let blocks = source.document.blocks.iter().enumerate();
     blocks
         .filter(|(_, block)| match block {
-            Block::Image { src, .. } => {
-                mime::picture_digest(src.trim()).is_some_and(|digest| !has(digest))
-            }
+            Block::Image { src, .. } => mime::picture_digest(src.trim()).is_some_and(|digest| !has(digest)),
             _ => false,
         })
         .map(|(index, _)| TemplateError {

@@ -50,7 +50,9 @@ pub fn clean_name(name: &str) -> String {
             char => out.push(char),
         }
     }
-    let name = out.trim_matches(|char: char| char == ' ').trim_end_matches(['.', ' ']);
+    let name = out
+        .trim_matches(|char: char| char == ' ')
+        .trim_end_matches(['.', ' ']);
     if name.is_empty() {
         return "file".to_owned();
     }
@@ -259,7 +261,10 @@ mod tests {
     fn text_that_is_none_travels_as_bytes() {
         assert_eq!(media_type("a.csv", "Größe".as_bytes()), "text/csv");
         assert_eq!(media_type("a.csv", b"Gr\xf6\xdfe"), "application/octet-stream");
-        assert_eq!(media_type("a.csv", b"\xef\xbb\xbfa;b"), "application/octet-stream");
+        assert_eq!(
+            media_type("a.csv", b"\xef\xbb\xbfa;b"),
+            "application/octet-stream"
+        );
         assert_eq!(media_type("mail.eml", b"From: x"), "application/octet-stream");
     }
 

@@ -124,7 +124,10 @@ mod tests {
             .filter(|state| state.may_be_sent_again(Some(SkipReason::RenderFailed)))
             .collect();
         assert_eq!(again, [MessageState::Rejected, MessageState::Skipped]);
-        for reason in SkipReason::ALL.iter().filter(|reason| **reason != SkipReason::RenderFailed) {
+        for reason in SkipReason::ALL
+            .iter()
+            .filter(|reason| **reason != SkipReason::RenderFailed)
+        {
             assert!(
                 !MessageState::Skipped.may_be_sent_again(Some(*reason)),
                 "{reason}: nothing failed there"

@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 pub const GIVEN_UP: &str = "Given up after";
 
 /// A mail that failed; `?1` is the campaign.
-const FAILED: &str =
-    "m.campaign_id = ?1 AND (m.state = 'rejected' OR (m.state = 'skipped' AND m.skip_reason = 'render_failed'))";
+const FAILED: &str = "m.campaign_id = ?1 AND (m.state = 'rejected' OR (m.state = 'skipped' AND m.skip_reason = 'render_failed'))";
 /// A mail of which nobody knows whether it left, and the user has not said that it is to be left.
 const UNDECIDED: &str = "m.campaign_id = ?1 AND m.state = 'uncertain' AND m.left_at IS NULL";
 /// Nothing goes there any more.
-const STOPPED: &str = "(m.contact_id IS NULL OR EXISTS (SELECT 1 FROM suppression AS s WHERE s.address_hash = m.address_hash))";
+const STOPPED: &str =
+    "(m.contact_id IS NULL OR EXISTS (SELECT 1 FROM suppression AS s WHERE s.address_hash = m.address_hash))";
 /// Another attempt may work.
 const TEMPORARY: &str = "(m.state = 'rejected' AND substr(m.reply, 1, 14) = 'Given up after')";
 
@@ -95,7 +95,13 @@ pub fn left(conn: &Conn, id: CampaignId) -> Result<u32> {
 }
 
 /// Returns the mails that may work next time, or the undecided ones, behind `after`.
-pub fn ids(conn: &Conn, id: CampaignId, which: Which, after: MessageId, limit: u32) -> Result<Vec<MessageId>> {
+pub fn ids(
+    conn: &Conn,
+    id: CampaignId,
+    which: Which,
+    after: MessageId,
+    limit: u32,
+) -> Result<Vec<MessageId>> {
     let (condition, more) = match which {
         Which::Failed => (FAILED, TEMPORARY),
         Which::Undecided => (UNDECIDED, "1"),
@@ -137,7 +143,13 @@ fn standing(conn: &Conn, campaign: CampaignId, id: MessageId) -> Result<Option<S
 /// Puts a mail back into the queue because the user wants it, from `from`; tells whether it was.
 ///
 /// It keeps its tokens and so its Message-ID; its attempts count anew.
-pub fn send_again(conn: &Conn, campaign: CampaignId, id: MessageId, from: Which, now: Instant) -> Result<bool> {
+pub fn send_again(
+    conn: &Conn,
+    campaign: CampaignId,
+    id: MessageId,
+    from: Which,
+    now: Instant,
+) -> Result<bool> {
     let Some(standing) = standing(conn, campaign, id)? else {
         return Ok(false);
     };

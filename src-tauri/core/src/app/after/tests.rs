@@ -28,7 +28,8 @@ fn finished(emails: &[&str], sql: &'static str) -> (Stage, CampaignId) {
 const FAILED: &str = "UPDATE message SET accepted_at = NULL, state = 'rejected', attempts = 8,
       reply = CASE WHEN email LIKE 'busy%' THEN 'Given up after 8 attempts: 451 later' ELSE '550 no such user' END
     WHERE email <> 'fine@example.org'";
-const UNCERTAIN: &str = "UPDATE message SET accepted_at = NULL, state = 'uncertain' WHERE email <> 'fine@example.org'";
+const UNCERTAIN: &str =
+    "UPDATE message SET accepted_at = NULL, state = 'uncertain' WHERE email <> 'fine@example.org'";
 
 fn list(stage: &Stage, id: CampaignId) -> CampaignTroublesResponse {
     troubles(&stage.bench.engine, CampaignTroubles { id }).unwrap()
@@ -64,7 +65,10 @@ fn what_may_work_next_time_is_sent_again_and_the_rest_only_where_it_is_chosen() 
     );
     let found = list(&stage, id);
     assert_eq!((found.failed_total, found.temporary_total), (2, 1));
-    assert_eq!(found.failed[0].email, "busy@example.org", "what may work stands first");
+    assert_eq!(
+        found.failed[0].email, "busy@example.org",
+        "what may work stands first"
+    );
     assert!(found.failed[0].temporary && !found.failed[1].temporary);
     assert_eq!(again(&stage, id, None).unwrap(), 1);
     assert_eq!(stage.row(id).state, CampaignState::Running);
@@ -98,13 +102,23 @@ fn nothing_is_sent_again_that_is_uncertain_accepted_or_stopped() {
     assert!(again(&stage, id, Some(vec![found.failed[0].message])).is_err());
     let before = states(&stage, id);
     let all = (1..=9).map(MessageId).collect();
-    assert!(again(&stage, id, Some(all)).is_err(), "an accepted mail is not sent again");
+    assert!(
+        again(&stage, id, Some(all)).is_err(),
+        "an accepted mail is not sent again"
+    );
     assert_eq!(states(&stage, id), before);
-    assert_eq!(stage.row(id).state, CampaignState::Finished, "nothing to send, nothing runs");
+    assert_eq!(
+        stage.row(id).state,
+        CampaignState::Finished,
+        "nothing to send, nothing runs"
+    );
 
     let (stage, id) = finished(&["a@example.org"], UNCERTAIN);
     let uncertain = list(&stage, id).uncertain[0].message;
-    assert!(again(&stage, id, Some(vec![uncertain])).is_err(), "that is another question");
+    assert!(
+        again(&stage, id, Some(vec![uncertain])).is_err(),
+        "that is another question"
+    );
     assert_eq!(states(&stage, id)[0].1, "uncertain");
 }
 
@@ -119,7 +133,10 @@ fn uncertain_mails_are_left_sent_again_or_marked_as_sent() {
     assert_eq!((found.uncertain_total, found.left_total), (2, 1));
     assert_eq!(states(&stage, id)[0].1, "uncertain", "a look can still prove it");
     assert_eq!(settle(&stage, id, Some(vec![b]), Resolution::Sent).unwrap(), 1);
-    assert_eq!(timeline(&stage, b).last().unwrap().text, "You said that it was sent.");
+    assert_eq!(
+        timeline(&stage, b).last().unwrap().text,
+        "You said that it was sent."
+    );
     assert_eq!(stage.row(id).state, CampaignState::Finished);
     assert_eq!(
         settle(&stage, id, None, Resolution::Again).unwrap(),
@@ -129,8 +146,12 @@ fn uncertain_mails_are_left_sent_again_or_marked_as_sent() {
     stage.send();
     let row = stage.row(id);
     assert_eq!((row.counts["accepted"], row.counts["uncertain"]), (2, 1));
-    assert!(settle(&stage, id, Some(vec![b, c]), Resolution::Again).is_err(), "both are known now");
-    let problems = crate::app::verify::verify(&stage.bench.engine, serde_json::from_value(json!({})).unwrap());
+    assert!(
+        settle(&stage, id, Some(vec![b, c]), Resolution::Again).is_err(),
+        "both are known now"
+    );
+    let problems =
+        crate::app::verify::verify(&stage.bench.engine, serde_json::from_value(json!({})).unwrap());
     assert_eq!(problems.unwrap().breaches, [""; 0]);
 }
 
@@ -139,7 +160,12 @@ fn a_mail_that_is_sent_again_has_the_same_message_id() {
     let (stage, id) = finished(&["a@example.org"], UNCERTAIN);
     let folder = stage.bench.engine.workspace.outbox().join(id.to_string());
     let id_of = || {
-        let path = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+        let path = std::fs::read_dir(&folder)
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
         let text = std::fs::read_to_string(path).unwrap();
         text.lines().next().unwrap().to_owned()
     };
@@ -188,6 +214,12 @@ fn an_erased_person_gets_nothing_again() {
     let erase = serde_json::from_value(json!({ "ids": [contact] })).unwrap();
     contact::erase(&stage.bench.engine, erase).unwrap();
     let found = list(&stage, id);
-    assert!(found.failed.iter().all(|trouble| trouble.stopped && trouble.email.is_empty()), "{found:?}");
+    assert!(
+        found
+            .failed
+            .iter()
+            .all(|trouble| trouble.stopped && trouble.email.is_empty()),
+        "{found:?}"
+    );
     assert!(again(&stage, id, None).is_err());
 }

@@ -96,8 +96,10 @@ fn every_mail_carries_the_files_as_they_were_added() {
 
     let rows = outbox::list(
         engine,
-        serde_json::from_value::<OutboxList>(json!({ "campaign": id, "search": "", "offset": 0, "limit": 9 }))
-            .unwrap(),
+        serde_json::from_value::<OutboxList>(
+            json!({ "campaign": id, "search": "", "offset": 0, "limit": 9 }),
+        )
+        .unwrap(),
     )
     .unwrap();
     let mail = outbox::get(engine, OutboxGet { id: rows.mails[0].id }).unwrap();
@@ -111,15 +113,30 @@ fn what_is_previewed_is_what_leaves_with_its_files() {
     let engine = &stage.bench.engine;
     stage.person("a@example.org", ConsentState::Refused);
     let id = stage.draft();
-    attach(&stage, id, &stage.bench.file("plan.pdf", b"%PDF"), Placement::Attached).unwrap();
+    attach(
+        &stage,
+        id,
+        &stage.bench.file("plan.pdf", b"%PDF"),
+        Placement::Attached,
+    )
+    .unwrap();
     let asked = serde_json::from_value(json!({ "id": id })).unwrap();
     let before = super::super::compose::preview(engine, asked).unwrap();
     stage.launch(id, 0);
     stage.send();
     let mail = &mails(&stage, id)[0];
-    assert_eq!(before.size as usize, mail.len(), "the size that was told, files and all");
+    assert_eq!(
+        before.size as usize,
+        mail.len(),
+        "the size that was told, files and all"
+    );
     let html = MessageParser::default().parse(mail).unwrap();
-    let links = |text: &str| text.replace(|char: char| char.is_ascii_lowercase() || char.is_ascii_digit(), "");
+    let links = |text: &str| {
+        text.replace(
+            |char: char| char.is_ascii_lowercase() || char.is_ascii_digit(),
+            "",
+        )
+    };
     assert_eq!(
         links(&html.body_html(0).unwrap()).replace('\r', "").trim_end(),
         links(&before.html).trim_end(),
@@ -143,7 +160,11 @@ fn a_changed_file_makes_a_preparation_void() {
     stage.launch(id, 0);
     let late = attach(&stage, id, &stage.bench.file("b.txt", b"b"), Placement::Attached).unwrap_err();
     assert!(late.message.contains("was launched"), "{late}");
-    assert_eq!(kept(&stage), [""; 0], "what no campaign has is gone, refused or removed");
+    assert_eq!(
+        kept(&stage),
+        [""; 0],
+        "what no campaign has is gone, refused or removed"
+    );
 }
 
 #[test]
@@ -165,7 +186,11 @@ fn bytes_are_kept_once_and_until_the_last_campaign_is_gone() {
         let folder = engine.workspace.attachments();
         let file = folder.join(&kept(&stage)[0]);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600), "nobody else reads them");
+        assert_eq!(
+            (mode(&folder), mode(&file)),
+            (0o700, 0o600),
+            "nobody else reads them"
+        );
     }
     super::super::campaign::remove(engine, CampaignRemove { id: first }).unwrap();
     assert_eq!(kept(&stage).len(), 1, "the copy still has it");
@@ -182,7 +207,10 @@ fn a_file_that_cannot_be_attached_is_refused_with_what_to_do() {
     fs::create_dir(&folder).unwrap();
     let large = vec![7; 8 << 20];
     let table = [
-        (bench.dir.path().join("gone.pdf").display().to_string(), "There is no file “gone.pdf”"),
+        (
+            bench.dir.path().join("gone.pdf").display().to_string(),
+            "There is no file “gone.pdf”",
+        ),
         (folder.display().to_string(), "is a folder"),
         (bench.file("empty.pdf", b""), "is empty"),
         (bench.file("setup.exe", b"MZ"), "refuse .exe files"),
@@ -194,8 +222,14 @@ fn a_file_that_cannot_be_attached_is_refused_with_what_to_do() {
         assert_eq!(error.field.as_deref(), Some("path"), "{error}");
     }
     let table = [
-        (bench.file("logo.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "export it as PNG"),
-        (bench.file("fake.png", b"no picture"), "only PNG, JPEG, GIF and WebP"),
+        (
+            bench.file("logo.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+            "export it as PNG",
+        ),
+        (
+            bench.file("fake.png", b"no picture"),
+            "only PNG, JPEG, GIF and WebP",
+        ),
     ];
     for (path, words) in table {
         let error = attach(&stage, id, &path, Placement::Inline).unwrap_err();
@@ -213,7 +247,10 @@ fn a_file_that_cannot_be_attached_is_refused_with_what_to_do() {
         )
         .unwrap();
         let error = attach(&stage, id, &pipe.display().to_string(), Placement::Attached).unwrap_err();
-        assert!(error.message.contains("is no file that can be attached"), "{error}");
+        assert!(
+            error.message.contains("is no file that can be attached"),
+            "{error}"
+        );
     }
     assert_eq!(listed(&stage, id).attachments, []);
     assert_eq!(kept(&stage), [""; 0], "nothing refused is kept");
@@ -233,11 +270,23 @@ fn the_same_name_twice_is_told_apart_and_the_same_file_twice_refused() {
         "plan (2).pdf"
     );
     let half = vec![7; 4 << 20];
-    attach(&stage, id, &stage.bench.file("half.bin", &half), Placement::Attached).unwrap();
+    attach(
+        &stage,
+        id,
+        &stage.bench.file("half.bin", &half),
+        Placement::Attached,
+    )
+    .unwrap();
     let list = listed(&stage, id);
     assert!(list.encoded > 5 << 20 && list.encoded < list.budget, "{list:?}");
     let more = vec![8; 4 << 20];
-    let error = attach(&stage, id, &stage.bench.file("more.bin", &more), Placement::Attached).unwrap_err();
+    let error = attach(
+        &stage,
+        id,
+        &stage.bench.file("more.bin", &more),
+        Placement::Attached,
+    )
+    .unwrap_err();
     assert!(error.message.contains("beside 5.7 MB of other files"), "{error}");
 }
 
@@ -258,7 +307,13 @@ fn heavy_files_ask_for_a_thought_and_say_what_they_come_to() {
     }
     let id = stage.draft();
     let heavy = vec![7; 3_000_000];
-    attach(&stage, id, &stage.bench.file("heavy.bin", &heavy), Placement::Attached).unwrap();
+    attach(
+        &stage,
+        id,
+        &stage.bench.file("heavy.bin", &heavy),
+        Placement::Attached,
+    )
+    .unwrap();
     let preflight = stage.prepare(id);
     assert!(preflight.ready, "{:?}", preflight.findings);
     assert_eq!(ids(&preflight, FindingLevel::Warning), ["heavy_files"]);
@@ -275,7 +330,13 @@ fn a_file_that_vanished_from_the_workspace_blocks_and_never_costs_a_recipient() 
     let engine = &stage.bench.engine;
     stage.person("a@example.org", ConsentState::Granted);
     let id = stage.draft();
-    attach(&stage, id, &stage.bench.file("plan.pdf", b"%PDF"), Placement::Attached).unwrap();
+    attach(
+        &stage,
+        id,
+        &stage.bench.file("plan.pdf", b"%PDF"),
+        Placement::Attached,
+    )
+    .unwrap();
     stage.prepare(id);
     let path = engine.workspace.attachments().join(&kept(&stage)[0]);
     // A new start: nothing is in memory any more.
@@ -303,14 +364,28 @@ fn a_file_that_vanished_from_the_workspace_blocks_and_never_costs_a_recipient() 
 fn a_picture_that_no_block_shows_stays_at_home() {
     let stage = Stage::set();
     let id = stage.draft();
-    let added = attach(&stage, id, &stage.bench.file("garden.png", PNG), Placement::Inline).unwrap();
+    let added = attach(
+        &stage,
+        id,
+        &stage.bench.file("garden.png", PNG),
+        Placement::Inline,
+    )
+    .unwrap();
     assert_eq!(listed(&stage, id).attachments, [], "no block shows it");
     let engine = &stage.bench.engine;
     let shown = picture(engine, PictureGet { digest: added.digest }).unwrap();
     assert_eq!(shown.media_type, "image/png");
     assert_eq!(BASE64.decode(shown.base64.as_bytes()).unwrap(), PNG);
     let digest = "00".repeat(32);
-    assert!(picture(engine, PictureGet { digest: digest.clone() }).is_err());
+    assert!(
+        picture(
+            engine,
+            PictureGet {
+                digest: digest.clone()
+            }
+        )
+        .is_err()
+    );
     let lost = stage.draft_with(image(&digest));
     let asked = serde_json::from_value(json!({ "id": lost })).unwrap();
     let found = super::super::compose::preview(engine, asked).unwrap().findings;
@@ -320,6 +395,30 @@ fn a_picture_that_no_block_shows_stays_at_home() {
             .any(|found| found.block == Some(0) && found.message.contains("choose the picture again")),
         "{found:?}"
     );
+}
+
+#[test]
+fn a_picture_without_a_description_asks_for_a_confirmation() {
+    let stage = Stage::set();
+    stage.person("a@example.org", ConsentState::Granted);
+    let id = stage.draft();
+    let digest = attach(
+        &stage,
+        id,
+        &stage.bench.file("garden.png", PNG),
+        Placement::Inline,
+    )
+    .unwrap()
+    .digest;
+    let mut saving = image(&digest);
+    saving["document"]["blocks"][0]["alt"] = json!(" ");
+    let more = json!({ "id": id, "name": "Spring", "subject": "Hello", "account": stage.account,
+        "audience": { "include": [stage.list], "exclude": [] }, "document": saving["document"] });
+    super::super::campaign::save(&stage.bench.engine, serde_json::from_value(more).unwrap()).unwrap();
+    let preflight = stage.prepare(id);
+    assert_eq!(ids(&preflight, FindingLevel::Warning), ["picture_without_words"]);
+    assert_eq!(preflight.findings[0].block, Some(0));
+    assert!(preflight.ready, "it may be there for the eye alone");
 }
 
 #[test]

@@ -33,10 +33,7 @@ fn prepared(stage: &Stage, id: CampaignId) -> Preflight {
 fn launched(stage: &Stage, id: CampaignId) -> Result<Done> {
     launch(
         &stage.bench.engine,
-        CampaignFollowUpLaunch {
-            id,
-            confirmed: true,
-        },
+        CampaignFollowUpLaunch { id, confirmed: true },
     )
 }
 
@@ -61,7 +58,10 @@ fn only_new_people_get_a_campaign_that_is_sent_on() {
     let preflight = prepared(&stage, id);
     assert_eq!(preflight.to_send, 2, "{preflight:?}");
     assert_eq!(preflight.skipped.values().sum::<u32>(), 1);
-    assert_eq!(preflight.tracking["personal"], 1, "the first mails are not counted again");
+    assert_eq!(
+        preflight.tracking["personal"], 1,
+        "the first mails are not counted again"
+    );
     let labels: Vec<_> = preflight.samples.iter().map(|sample| sample.contact).collect();
     assert!(labels.len() == 2 && !labels.contains(&gone), "{preflight:?}");
     assert_eq!(stage.row(id).state, CampaignState::Finished, "nothing leaves yet");
@@ -83,9 +83,7 @@ fn only_new_people_get_a_campaign_that_is_sent_on() {
 fn who_was_erased_and_came_back_does_not_get_it_twice() {
     let (stage, id) = finished(&["a@example.org"]);
     let engine = &stage.bench.engine;
-    let contact = engine
-        .read(|conn| Ok(message_contact(conn, id)))
-        .unwrap();
+    let contact = engine.read(|conn| Ok(message_contact(conn, id))).unwrap();
     let erase = serde_json::from_value(json!({ "ids": [contact] })).unwrap();
     contact::erase(engine, erase).unwrap();
     stage.person("a@example.org", ConsentState::Granted);
@@ -111,10 +109,22 @@ fn what_changed_since_is_prepared_again() {
     let c = stage.person("c@example.org", ConsentState::Granted);
     prepared(&stage, id);
     stage.person("d@example.org", ConsentState::Granted);
-    assert!(launched(&stage, id).unwrap_err().message.contains("prepared again"), "one more joined");
+    assert!(
+        launched(&stage, id)
+            .unwrap_err()
+            .message
+            .contains("prepared again"),
+        "one more joined"
+    );
     assert_eq!(prepared(&stage, id).to_send, 2, "prepared anew, not beside");
     stage.consents(c, ConsentState::Refused);
-    assert!(launched(&stage, id).unwrap_err().message.contains("prepared again"), "one was changed");
+    assert!(
+        launched(&stage, id)
+            .unwrap_err()
+            .message
+            .contains("prepared again"),
+        "one was changed"
+    );
     let preflight = prepared(&stage, id);
     assert_eq!(preflight.tracking["personal"], 1, "{preflight:?}");
     launched(&stage, id).unwrap();
@@ -165,7 +175,12 @@ fn a_campaign_that_is_still_sending_waits() {
     let stage = Stage::set();
     stage.person("a@example.org", ConsentState::Granted);
     let id = stage.draft();
-    assert!(asked(&stage, id).blocked.unwrap().contains("was not launched yet"));
+    assert!(
+        asked(&stage, id)
+            .blocked
+            .unwrap()
+            .contains("was not launched yet")
+    );
     stage.launch(id, 0);
     stage.person("b@example.org", ConsentState::Granted);
     let found = asked(&stage, id);

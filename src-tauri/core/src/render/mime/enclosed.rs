@@ -132,7 +132,9 @@ impl Enclosures {
         let alternative = format!("Content-Type: multipart/alternative;\r\n boundary=\"{body}\"\r\n\r\n");
         let head = match self.has(Placement::Attached) {
             true => {
-                format!("Content-Type: multipart/mixed;\r\n boundary=\"{mixed}\"\r\n\r\n--{mixed}\r\n{alternative}")
+                format!(
+                    "Content-Type: multipart/mixed;\r\n boundary=\"{mixed}\"\r\n\r\n--{mixed}\r\n{alternative}"
+                )
             }
             false => alternative,
         };

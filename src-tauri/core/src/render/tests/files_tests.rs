@@ -186,7 +186,10 @@ fn readers_share_one_encoding_and_previews_are_what_leaves() {
     let ana = mail_with(&plain(), &Someone::named("Ana", "Li"), Some(&one));
     let bo = mail_with(&plain(), &Someone::named("Bo", "Li"), Some(&one));
     assert_ne!(ana, bo);
-    assert!(!ana.windows(8).any(|part| part == b"cGxhbg==".as_slice()), "no file is in a reader's own part");
+    assert!(
+        !ana.windows(8).any(|part| part == b"cGxhbg==".as_slice()),
+        "no file is in a reader's own part"
+    );
     let other = encode(&[file(Placement::Attached, "plan.pdf", "application/pdf", b"other")]);
     assert_ne!(one.tail(), other.tail());
 }
@@ -238,17 +241,31 @@ fn the_audit_finds_files_that_are_not_as_they_were_added() {
         ["files"],
         "other bytes under the same name"
     );
-    assert_eq!(changed("filename=\"plan.txt\"", "filename=\"plan.exe\""), ["files"]);
+    assert_eq!(
+        changed("filename=\"plan.txt\"", "filename=\"plan.exe\""),
+        ["files"]
+    );
     assert_eq!(changed("Content-ID: <", "Content-ID: <x"), ["files"]);
-    assert_eq!(changed("Content-Type: image/png", "Content-Type: image/gif"), ["files"]);
-    assert_eq!(changed("src=3D\"cid:", "src=3D\"cid:0"), ["files"], "a picture that is not there");
+    assert_eq!(
+        changed("Content-Type: image/png", "Content-Type: image/gif"),
+        ["files"]
+    );
+    assert_eq!(
+        changed("src=3D\"cid:", "src=3D\"cid:0"),
+        ["files"],
+        "a picture that is not there"
+    );
     let alone = encode(&[picture]);
     assert_eq!(
         audited(&bytes, &alone, true),
         ["format"],
         "a file that does not belong to it"
     );
-    let more = encode(&[picture, attached, file(Placement::Attached, "b.txt", "text/plain", b"b")]);
+    let more = encode(&[
+        picture,
+        attached,
+        file(Placement::Attached, "b.txt", "text/plain", b"b"),
+    ]);
     assert_eq!(audited(&bytes, &more, true), ["files"], "one too few");
     assert_eq!(
         audited(&whole(&plain(), &alone), &alone, true),
@@ -260,7 +277,10 @@ fn the_audit_finds_files_that_are_not_as_they_were_added() {
 #[test]
 fn only_a_whole_digest_is_a_picture_of_the_campaigns_own() {
     let digest = "0123456789abcdef".repeat(4);
-    assert_eq!(mime::picture_digest(&format!("picture:{digest}")), Some(digest.as_str()));
+    assert_eq!(
+        mime::picture_digest(&format!("picture:{digest}")),
+        Some(digest.as_str())
+    );
     for bad in [
         "picture:",
         "picture:0123",
