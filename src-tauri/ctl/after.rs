@@ -60,7 +60,9 @@ pub fn resolve_attachments(request: &mut Value, file: &Path) -> Result<()> {
         .parent()
         .map(Path::to_owned)
         .unwrap_or_default();
-    for path in request["attachments"].as_array_mut().into_iter().flatten() {
+    // Not by index: that would put a null where there is none.
+    let paths = request.get_mut("attachments").and_then(Value::as_array_mut);
+    for path in paths.into_iter().flatten() {
         if let Some(relative) = path.as_str() {
             *path = json!(
                 folder
