@@ -24,9 +24,10 @@ const SAMPLE_WORDS = {
   last: "among the last",
 } satisfies Record<SampleKind, string>;
 
-/** Why a mail is worth a look: `The largest, among the last · 2 fields without a value`. */
+/** Why a mail is worth a look: `The emptiest · 2 fields without a value`. Its place in the list only where nothing else is to be said. */
 export function sampleWords(sample: Pick<Sample, "kinds" | "empty_fields">): string {
-  const words = sample.kinds.map((kind) => SAMPLE_WORDS[kind]).join(", ");
+  const special = sample.kinds.filter((kind) => kind !== "first" && kind !== "last");
+  const words = (special.length > 0 ? special : sample.kinds).map((kind) => SAMPLE_WORDS[kind]).join(", ");
   const start = words.charAt(0).toUpperCase() + words.slice(1);
   return sample.empty_fields === 0 ? start : `${start} · ${counted(sample.empty_fields, "field")} without a value`;
 }
