@@ -452,6 +452,17 @@ pub enum Campaign {
     },
     /// Change the window, its grace, or end it.
     Window(crate::window::Change),
+    /// Copy it into a new draft, with its files and nothing of its ledger.
+    Duplicate {
+        /// Its id.
+        id: i64,
+    },
+    /// Send mails again that failed: those that were given up, or chosen ones.
+    Retry(crate::after::Retry),
+    /// Prepare a finished campaign for people who joined its audience since; with --yes, send it to them.
+    AddNew(crate::after::AddNew),
+    /// List the mails of which nobody knows whether they left, or settle them.
+    Uncertain(crate::after::Uncertain),
     /// Send one mail of it to any address, never tracked.
     Test {
         /// Its id.

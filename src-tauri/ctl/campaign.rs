@@ -1,8 +1,8 @@
 //! The sub-commands of `campaign`.
 
 use crate::args::Campaign;
-use crate::print;
 use crate::run::{Session, text_or_stdin};
+use crate::{after, print, tables};
 use anyhow::{Context, Result};
 use casement_core::api::{self, Code, Preflight};
 use serde_json::{Value, json};
@@ -19,13 +19,14 @@ impl Session {
                     std::fs::read_to_string(&file)
                         .with_context(|| format!("cannot read {}", file.display()))?
                 };
-                let request: Value =
+                let mut request: Value =
                     serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display()))?;
+                after::resolve_attachments(&mut request, &file)?;
                 self.access.call("campaign_create", request)?
             }
             Campaign::List => {
                 let value = self.access.call("campaign_list", json!({}))?;
-                self.show(&value, || campaign_table(&value));
+                self.show(&value, || tables::campaigns(&value));
                 return Ok(ExitCode::SUCCESS);
             }
             Campaign::Show { id } => self.access.call("campaign_get", json!({ "id": id }))?,
@@ -95,6 +96,10 @@ impl Session {
                 let (command, request) = change.request()?;
                 self.access.call(command, request)?
             }
+            Campaign::Duplicate { id } => self.access.call("campaign_duplicate", json!({ "id": id }))?,
+            Campaign::Retry(options) => return self.retry(&options),
+            Campaign::AddNew(options) => return self.add_new(&options),
+            Campaign::Uncertain(options) => return self.uncertain(&options),
             Campaign::Test { id, to } => self
                 .access
                 .call("campaign_test_mail", json!({ "id": id, "to": to }))?,
@@ -156,24 +161,6 @@ impl Session {
         });
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn campaign_table(value: &Value) -> String {
-    let rows: Vec<Vec<String>> = value["campaigns"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|campaign| {
-            let text = |name: &str| campaign[name].as_str().unwrap_or_default().to_owned();
-            vec![
-                campaign["id"].to_string(),
-                text("state"),
-                text("name"),
-                text("subject"),
-            ]
-        })
-        .collect();
-    print::table(&["id", "state", "name", "subject"], &rows)
 }
 
 /// Returns a local time with its seconds.

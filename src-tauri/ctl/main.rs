@@ -6,6 +6,7 @@
 //! progress and errors to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod access;
+mod after;
 mod args;
 mod campaign;
 mod demo;
@@ -16,6 +17,7 @@ mod print;
 mod run;
 mod serve;
 mod simulate;
+mod tables;
 mod window;
 
 use clap::Parser;

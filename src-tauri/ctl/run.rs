@@ -2,7 +2,7 @@
 
 use crate::access::{self, Access};
 use crate::args::{Account, Address, Args, Command, Contacts, Import};
-use crate::{demo, judge, print, serve, simulate};
+use crate::{demo, judge, print, serve, simulate, tables};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{self, Report, SendingStatus};
 use casement_core::engine::socket;
@@ -196,7 +196,7 @@ impl Session {
                     "contact_list",
                     json!({ "search": search, "limit": limit, "offset": offset }),
                 )?;
-                self.show(&value, || contact_table(&value));
+                self.show(&value, || tables::contacts(&value));
                 return Ok(());
             }
             Contacts::Show { who } => {
@@ -419,31 +419,6 @@ impl Session {
             ExitCode::FAILURE
         })
     }
-}
-
-fn contact_table(value: &Value) -> String {
-    let rows: Vec<Vec<String>> = value["contacts"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|contact| {
-            let text = |name: &str| contact[name].as_str().unwrap_or_default().to_owned();
-            let name = format!("{} {}", text("first_name"), text("last_name"));
-            vec![
-                contact["id"].to_string(),
-                text("email"),
-                name.trim().to_owned(),
-                text("consent"),
-                text("suppressed"),
-            ]
-        })
-        .collect();
-    let shown = rows.len();
-    format!(
-        "{}{shown} of {}\n",
-        print::table(&["id", "address", "name", "tracking", "no mail"], &rows),
-        value["total"]
-    )
 }
 
 /// Splits `Name <address>`.

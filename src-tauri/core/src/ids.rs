@@ -40,6 +40,8 @@ ids! {
     MessageId;
     /// A row of `hit`: one request for a pixel.
     HitId;
+    /// A row of `attachment`: a file of a campaign.
+    AttachmentId;
     /// A row of `label`: what the user says of hits.
     LabelId;
     /// A row of `route`: a base address that mails were sent with.

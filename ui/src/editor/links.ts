@@ -6,8 +6,9 @@ export function isLink(link: string): boolean {
   return SCHEMES.test(link) && !/[\s\u0000-\u001f]/.test(link.replace(/\{\{.*?\}\}|\{%.*?%\}/g, ""));
 }
 
-/** Whether it can be the address of a picture. */
+/** Whether it can be the address of a picture: on the web, or a file of the campaign's own. */
 export function isPicture(link: string): boolean {
+  if (/^picture:[0-9a-f]{64}$/.test(link)) return true;
   return /^https?:\/\//i.test(link) && isLink(link);
 }
 

@@ -186,6 +186,9 @@ data! {
         /// Days, as in [`CampaignSave`]; missing takes the workspace's.
         #[serde(default)] #[ts(optional)]
         pub grace_days: Option<u32>,
+        /// Files that go with every mail, as paths; `casementctl` reads them from the campaign file's folder.
+        #[serde(default)]
+        pub attachments: Vec<String>,
     }
 
     /// Lists by name.
@@ -345,10 +348,27 @@ data! {
         pub address: super::Address,
         /// The smallest and the largest finished mail, in bytes.
         pub size_range: Option<[u32; 2]>,
+        /// Mails that are worth a look: the largest, the smallest, the emptiest, the first and the last.
+        #[serde(default)]
+        pub samples: Vec<Sample>,
         /// How long sending takes at the account's limit, in seconds; `null` without a limit.
         pub seconds: Option<u64>,
         /// Sent into the embedded outbox: practice.
         pub practice: bool,
+    }
+
+    /// A prepared mail that is worth a look.
+    pub struct Sample {
+        /// Whose it is; `campaign_preview` shows it.
+        pub contact: ContactId,
+        /// Their name, or their address.
+        pub label: String,
+        /// Why; at least one.
+        pub kinds: Vec<SampleKind>,
+        /// Bytes of the finished mail.
+        pub size: u32,
+        /// Merge fields of the mail that this person has no value for.
+        pub empty_fields: u32,
     }
 
     /// Launches a prepared campaign. Announces `campaigns`.
@@ -487,6 +507,22 @@ data! {
 /// Tells a field that says `null` from one that is missing.
 fn said<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<u32>>, D::Error> {
     Deserialize::deserialize(value).map(Some)
+}
+
+/// Why a mail is worth a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum SampleKind {
+    /// The largest.
+    Longest,
+    /// The smallest.
+    Shortest,
+    /// The most merge fields have no value.
+    Emptiest,
+    /// Among the first five recipients.
+    First,
+    /// Among the last five.
+    Last,
 }
 
 /// Whether a finding blocks launch.

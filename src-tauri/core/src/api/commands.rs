@@ -109,6 +109,17 @@ commands! {
     campaign_preview(CampaignPreview) -> Preview = app::compose::preview;
     campaign_test_mail(CampaignTestMail) -> TestMailResponse = app::compose::test_mail;
     document_from_markdown(DocumentFromMarkdown) -> DocumentResponse = app::compose::from_markdown;
+    campaign_troubles(CampaignTroubles) -> CampaignTroublesResponse = app::after::troubles, provides [Campaigns, Contacts];
+    campaign_retry(CampaignRetry) -> Touched = app::after::retry;
+    message_resolve(MessageResolve) -> Touched = app::after::resolve;
+    campaign_follow_up(CampaignFollowUp) -> CampaignFollowUpResponse = app::follow_up::get, provides [Campaigns, Contacts, Lists];
+    campaign_follow_up_prepare(CampaignFollowUpPrepare) -> JobStarted = app::follow_up::prepare;
+    campaign_follow_up_launch(CampaignFollowUpLaunch) -> Done = app::follow_up::launch;
+    campaign_follow_up_discard(CampaignFollowUpDiscard) -> Done = app::follow_up::discard;
+    attachment_add(AttachmentAdd) -> Attachment = app::attachments::add;
+    attachment_list(AttachmentList) -> AttachmentListResponse = app::attachments::list, provides [Campaigns];
+    attachment_remove(AttachmentRemove) -> Done = app::attachments::remove;
+    picture_get(PictureGet) -> Picture = app::attachments::picture, provides [Campaigns];
     campaign_prepare(CampaignPrepare) -> JobStarted = app::launch::prepare;
     campaign_unprepare(CampaignUnprepare) -> Done = app::launch::unprepare;
     campaign_preflight(CampaignPreflight) -> Preflight = app::launch::preflight, provides [Campaigns, Accounts, Contacts, Reach, Settings];

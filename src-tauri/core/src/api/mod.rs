@@ -6,6 +6,8 @@
 
 mod account;
 mod activity;
+mod after;
+mod attachment;
 mod audience;
 mod campaign;
 mod commands;
@@ -17,6 +19,8 @@ mod system;
 
 pub use account::*;
 pub use activity::*;
+pub use after::*;
+pub use attachment::*;
 pub use audience::*;
 pub use campaign::*;
 pub use commands::{COMMANDS, CommandInfo, EngineHost, dispatch, typescript};

@@ -69,6 +69,16 @@ data! {
         pub headers: Vec<[String; 2]>,
         /// The pixel's address in the mail; `null` where there is none.
         pub pixel: Option<String>,
+        /// Attached files.
+        pub files: Vec<OutboxFile>,
+    }
+
+    /// A file attached to a mail.
+    pub struct OutboxFile {
+        /// Its name.
+        pub name: String,
+        /// In bytes.
+        pub size: u64,
     }
 
     /// Opens a mail as a reader would: the core fetches its pixel as the chosen client. Announces `opens`.

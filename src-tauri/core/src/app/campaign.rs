@@ -2,7 +2,7 @@
 
 use super::engine::Engine;
 use super::error::sentence;
-use super::{sending, settings, standing};
+use super::{attachments, sending, settings, standing};
 use crate::api::{
     AccountKind, Audience, Campaign, CampaignCap, CampaignDuplicate, CampaignFile, CampaignGet, CampaignList,
     CampaignListResponse, CampaignRemove, CampaignRow, CampaignSave, CampaignSaved, Done, Error, Result, Tag,
@@ -15,8 +15,9 @@ use crate::ids::{AccountId, CampaignId, ListId};
 use crate::render::document::{self, Document, MAX_BLOCKS};
 use crate::render::markdown;
 use crate::store::campaign::{self, Change, Head};
-use crate::store::{Conn, account, closing, list, message, report};
+use crate::store::{Conn, account, attachment, closing, list, message, report};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Mails after which the pace so far says when sending will end, for accounts without a limit.
@@ -381,7 +382,8 @@ pub fn create(engine: &Arc<Engine>, request: CampaignFile) -> Result<CampaignSav
         };
         Ok((account, audience))
     })?;
-    save(
+    let paths: Vec<PathBuf> = request.attachments.iter().map(PathBuf::from).collect();
+    let saved = save(
         engine,
         CampaignSave {
             id: None,
@@ -398,7 +400,13 @@ pub fn create(engine: &Arc<Engine>, request: CampaignFile) -> Result<CampaignSav
             cap: request.cap,
             grace_days: request.grace_days.map(Some),
         },
-    )
+    )?;
+    // All of it or nothing: a campaign without one of its files would be another one.
+    if let Err(error) = attachments::add_all(engine, saved.id, &paths) {
+        remove(engine, CampaignRemove { id: saved.id })?;
+        return Err(error);
+    }
+    Ok(saved)
 }
 
 fn account_called(conn: &Conn, name: &str) -> Result<AccountId> {
@@ -417,21 +425,21 @@ fn lists_called(conn: &Conn, names: &[String]) -> Result<Vec<ListId>> {
         .collect()
 }
 
-/// Copies a campaign into a new draft.
+/// Copies a campaign into a new draft: what its author wrote and its files, nothing of its ledger.
 pub fn duplicate(engine: &Arc<Engine>, request: CampaignDuplicate) -> Result<CampaignSaved> {
     let now = engine.clock.now();
     engine.write(&[Tag::Campaigns], move |conn| {
         let mut campaign = find(conn, request.id)?;
         let name: String = campaign.head.name.chars().take(190).collect();
-        campaign.head.name = format!("{name} (copy)");
+        campaign.head.name = format!("Copy of {name}");
         campaign.head.sample = false;
         campaign.head.practice = match campaign.head.account {
             Some(id) => account::get(conn, id)?.kind == AccountKind::Outbox,
             None => false,
         };
-        Ok(CampaignSaved {
-            id: campaign::insert(conn, &campaign, now)?,
-        })
+        let id = campaign::insert(conn, &campaign, now)?;
+        attachment::copy(conn, request.id, id)?;
+        Ok(CampaignSaved { id })
     })
 }
 
@@ -456,6 +464,7 @@ pub fn remove(engine: &Arc<Engine>, request: CampaignRemove) -> Result<Done> {
         &[Tag::Campaigns, Tag::Opens, Tag::Outbox, Tag::Activity],
         move |conn| Ok(campaign::remove(conn, id)?),
     )?;
+    attachments::sweep(engine);
     let folder = engine.workspace.outbox().join(id.to_string());
     match std::fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

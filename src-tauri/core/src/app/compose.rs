@@ -12,7 +12,7 @@ use crate::api::{
     FindingLevel, Preview, Result, RouteKind, Tag, TestMailResponse,
 };
 use crate::clock::Instant;
-use crate::delivery::letter::{Addressee, Letterhead};
+use crate::delivery::letter::{Addressee, Letterhead, Look};
 use crate::delivery::transport::OutgoingMail;
 use crate::domain::consent::may_be_asked;
 use crate::domain::contact::{AddressError, EmailAddress, isolate};
@@ -156,7 +156,7 @@ fn letterhead(
     let head = &facts.campaign.head;
     let is_frozen = is_saved && facts.campaign.imprint.is_some() && head.route.is_some();
     if is_frozen && (head.state.is_launched() || head.prepared_revision == Some(head.revision)) {
-        return engine.read(|conn| sending::letterhead(conn, head.id)).map(Ok);
+        return sending::letterhead(engine, head.id).map(Ok);
     }
     Ok(facts.letterhead())
 }
@@ -216,8 +216,8 @@ fn fill(preview: &mut Preview, letterhead: &Letterhead, reader: &Reader, date: I
     let to = shown.addressee(token);
     match letterhead.finish(&to, date) {
         Ok(finished) => {
-            preview.size = count(finished.bytes.len());
-            for problem in letterhead.audit(&to, &finished.bytes) {
+            preview.size = count(finished.size());
+            for problem in letterhead.audit(&to, &finished, Look::AtOutline) {
                 let found = preflight::found(&problem);
                 // A missing address may be known already, from the draft itself.
                 if preview.findings.iter().all(|known| known.id != found.id) {
@@ -339,13 +339,14 @@ pub fn test_mail(engine: &Arc<Engine>, request: CampaignTestMail) -> Result<Test
     })?;
     let mut transport = transports::transport_for(engine, account.id)?;
     super::standing::count(engine, account.id);
+    let subject = finished.subject.clone();
     let result = transport.deliver(&OutgoingMail {
         from: letterhead.from_address(),
         to: to.as_str(),
-        bytes: &finished.bytes,
+        bytes: &finished.into_bytes(),
         message: None,
         campaign: Some(request.id),
-        subject: &finished.subject,
+        subject: &subject,
         test: true,
     });
     transport.close();

@@ -72,6 +72,8 @@ pub struct Engine {
     pub(crate) upkeep: super::upkeep::Desk,
     /// Judges hits again.
     pub(crate) judging: super::judging::Bench,
+    /// The files of campaigns.
+    pub(crate) files: super::attachments::Shelf,
     /// Long jobs.
     pub jobs: Jobs,
     events: Arc<Events>,
@@ -121,6 +123,7 @@ impl Engine {
             data_requests: super::data_request::Desk::default(),
             upkeep: super::upkeep::Desk::default(),
             judging: super::judging::Bench::default(),
+            files: super::attachments::Shelf::default(),
             jobs,
             events,
             socket: Mutex::default(),
@@ -128,7 +131,9 @@ impl Engine {
         });
         super::copied::settle(&engine, &options.machine)?;
         super::sending::recover(&engine)?;
+        super::follow_up::recover(&engine)?;
         super::tracking::recover(&engine)?;
+        super::attachments::sweep(&engine);
         super::data_request::recover(&engine);
         super::upkeep::start(&engine);
         super::judging::start(&engine)?;

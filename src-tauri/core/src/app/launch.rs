@@ -3,8 +3,9 @@
 //! Preparing fills the ledger, invisible until launch, and audits every mail; a crash in between is discarded at
 //! the next start. Launching is one small transaction: what was prepared must still be so.
 
+use super::auditing::{self, Steps};
 use super::engine::Engine;
-use super::preflight::{self, Auditor, Facts, For, Prepared};
+use super::preflight::{self, Facts, For, Prepared};
 use super::{sending, settings, upkeep};
 use crate::api::{
     ActivityKind, CampaignLaunch, CampaignPreflight, CampaignPrepare, CampaignUnprepare, CampaignWindowEnd,
@@ -20,7 +21,7 @@ use crate::engine::jobs::Progress;
 use crate::ids::{CampaignId, ContactId, MessageId};
 use crate::store::activity::{self, NewActivity};
 use crate::store::campaign::{self, Change, Frozen, Head, Launch};
-use crate::store::{Conn, Priority, closing, message};
+use crate::store::{Conn, Priority, after, closing, message};
 use crate::tracking::token::Token;
 use chrono::TimeDelta;
 use std::sync::Arc;
@@ -113,7 +114,7 @@ fn fill_and_audit(engine: &Arc<Engine>, id: CampaignId, progress: &Progress) -> 
         .write(Priority::Bulk, move |conn| campaign::freeze(conn, id, &frozen))
         .map_err(Error::from)?;
     let total = u64::from(facts.audience) * 2;
-    fill(engine, &facts, cap, progress, total)?;
+    fill(engine, &facts, cap, Whom::Everyone, (progress, total))?;
     let mut prepared = audit(engine, &facts, progress, total)?;
     prepared.findings.extend(login(engine, &facts)?);
     let preflight = preflight::answer(&facts, Some(prepared));
@@ -129,11 +130,27 @@ fn fill_and_audit(engine: &Arc<Engine>, id: CampaignId, progress: &Progress) -> 
         campaign::advance(conn, id, CampaignState::Prepared, now)?;
         Ok(())
     })?;
-    Ok(preflight)
+    let samples = engine.read(|conn| auditing::labelled(conn, preflight.samples.clone()))?;
+    Ok(Preflight { samples, ..preflight })
+}
+
+/// For whom messages are planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whom {
+    /// The audience; the ledger is empty.
+    Everyone,
+    /// Those of the audience who are not in the ledger.
+    Newcomers,
 }
 
 /// Plans one message for each person of the audience, in chunks. `cap` is the campaign's, of tracked mails.
-fn fill(engine: &Arc<Engine>, facts: &Facts, cap: u32, progress: &Progress, total: u64) -> Result<()> {
+pub(super) fn fill(
+    engine: &Arc<Engine>,
+    facts: &Facts,
+    cap: u32,
+    whom: Whom,
+    (progress, total): (&Progress, u64),
+) -> Result<()> {
     let id = facts.campaign.head.id;
     let since = facts.now - TimeDelta::days(CAP_DAYS);
     let rules = engine
@@ -151,7 +168,7 @@ fn fill(engine: &Arc<Engine>, facts: &Facts, cap: u32, progress: &Progress, tota
         let planned = engine.db.write(Priority::Bulk, move |conn| -> Result<_> {
             let people = message::candidates(conn, &audience, after, since, sending::CHUNK, id)?;
             for candidate in &people {
-                plan_one(conn, id, candidate, &rules, now, &*entropy)?;
+                plan_one(conn, (id, whom), candidate, &rules, now, &*entropy)?;
             }
             Ok(people.last().map(|last| (last.contact, people.len())))
         })?;
@@ -166,13 +183,16 @@ fn fill(engine: &Arc<Engine>, facts: &Facts, cap: u32, progress: &Progress, tota
 
 fn plan_one(
     conn: &Conn,
-    id: CampaignId,
+    (id, whom): (CampaignId, Whom),
     candidate: &message::Candidate,
     rules: &Rules,
     now: Instant,
     entropy: &dyn crate::ids::Entropy,
 ) -> Result<()> {
     let mut row = plan::plan(candidate, None, rules, now, entropy);
+    if whom == Whom::Newcomers && after::has_row(conn, id, candidate.contact, &row.address_hash)? {
+        return Ok(());
+    }
     if let Some(reason) = message::suppressed(conn, &row.address_hash)? {
         row = plan::plan(candidate, Some(reason), rules, now, entropy);
     }
@@ -183,22 +203,13 @@ fn plan_one(
 /// Makes and checks every planned mail, as the ledger now says it.
 fn audit(engine: &Arc<Engine>, facts: &Facts, progress: &Progress, total: u64) -> Result<Prepared> {
     let id = facts.campaign.head.id;
-    let letterhead = engine.read(|conn| sending::letterhead(conn, id))?;
-    let mut auditor = Auditor::default();
-    let (mut after, mut done) = (MessageId(0), total / 2);
-    loop {
-        let letters = engine.read(|conn| Ok(message::planned(conn, id, after, sending::CHUNK)?))?;
-        let Some(last) = letters.last() else { break };
-        after = last.id;
-        for letter in &letters {
-            auditor.check(&letterhead, letter, facts.now);
-            done += 1;
-            if done % 50 == 0 {
-                progress.step(done.min(total), Some(total))?;
-            }
-        }
-    }
-    let (findings, size_range) = auditor.end();
+    let letterhead = sending::letterhead(engine, id)?;
+    let steps = Steps {
+        progress,
+        done: total / 2,
+        total,
+    };
+    let audited = auditing::audit(engine, &letterhead, id, MessageId(0), facts.now, steps)?;
     engine.read(|conn| {
         let (tracking, not_tracked) = message::planned_tracking(conn, id)?;
         Ok(Prepared {
@@ -206,14 +217,15 @@ fn audit(engine: &Arc<Engine>, facts: &Facts, progress: &Progress, total: u64) -
             skipped: message::skipped(conn, id)?,
             tracking,
             not_tracked,
-            findings,
-            size_range,
+            findings: audited.findings,
+            size_range: audited.size_range,
+            samples: audited.samples,
         })
     })
 }
 
 /// Checks that the account can log in; what is wrong blocks the launch.
-fn login(engine: &Arc<Engine>, facts: &Facts) -> Result<Option<Finding>> {
+pub(super) fn login(engine: &Arc<Engine>, facts: &Facts) -> Result<Option<Finding>> {
     let Some(account) = &facts.account else {
         return Ok(None);
     };
@@ -363,7 +375,7 @@ fn blocks(found: &Finding) -> bool {
     found.level == FindingLevel::Error
 }
 
-fn refuse_findings(preflight: &Preflight, confirmed: bool) -> Result<()> {
+pub(super) fn refuse_findings(preflight: &Preflight, confirmed: bool) -> Result<()> {
     if let Some(found) = preflight.findings.iter().find(|found| blocks(found)) {
         return Err(Error::conflict(found.message.clone()));
     }

@@ -4,8 +4,11 @@
 
 pub mod account;
 pub mod activity;
+pub mod after;
 #[cfg(test)]
 mod asking_tests;
+pub mod attachments;
+mod auditing;
 mod bell;
 pub mod campaign;
 pub mod compose;
@@ -15,6 +18,7 @@ mod copied;
 mod data_request;
 pub mod engine;
 pub mod error;
+pub mod follow_up;
 pub mod home;
 pub mod import;
 pub mod jobs;

@@ -3,8 +3,8 @@
 use super::engine::Engine;
 use super::{reach, readers};
 use crate::api::{
-    Code, Error, OutboxGet, OutboxList, OutboxListResponse, OutboxMail, OutboxOpenAs, OutboxOpenAsResponse,
-    Result, Tag,
+    Code, Error, OutboxFile, OutboxGet, OutboxList, OutboxListResponse, OutboxMail, OutboxOpenAs,
+    OutboxOpenAsResponse, Result, Tag,
 };
 use crate::ids::OutboxId;
 use crate::mail::outbox::read;
@@ -41,6 +41,11 @@ pub fn get(engine: &Arc<Engine>, request: OutboxGet) -> Result<OutboxMail> {
         text: parts.text,
         headers: parts.headers,
         pixel: parts.pixel,
+        files: parts
+            .files
+            .into_iter()
+            .map(|(name, size)| OutboxFile { name, size })
+            .collect(),
     })
 }
 

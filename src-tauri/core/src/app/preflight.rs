@@ -6,30 +6,32 @@
 use super::account::{is_loopback, sender};
 use super::engine::Engine;
 use super::error::sentence;
-use super::{reach, settings, tracking};
-use crate::api::{AccountKind, Error, Finding, FindingLevel, Preflight, Result, RouteKind, Settings};
+use super::{attachments, auditing, reach, settings, tracking};
+use crate::api::{AccountKind, Error, Finding, FindingLevel, Preflight, Result, RouteKind, Sample, Settings};
 use crate::clock::Instant;
-use crate::delivery::letter::{self, Addressee, LetterError, Letterhead, Parts};
+use crate::delivery::letter::{self, Letterhead, Parts};
 use crate::delivery::plan::Asking;
 use crate::delivery::provider;
 use crate::delivery::quota::{self, Sender};
+use crate::domain::attachment as rules;
 use crate::domain::campaign::{CampaignTracking, Imprint};
 use crate::domain::contact::EmailAddress;
 use crate::domain::window::Window;
 use crate::ids::CampaignId;
 use crate::render::audit::{AuditProblem, Severity};
-use crate::render::template::{Person, RenderError, Source};
+use crate::render::document::Block;
+use crate::render::mime::{self, Enclosures};
+use crate::render::template::Source;
 use crate::store::account::Account;
 use crate::store::campaign::Campaign;
-use crate::store::message::Letter;
 use crate::store::route::Route;
 use crate::store::{Conn, account, campaign, message, setting};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Addresses named with a finding.
-const EXAMPLES: usize = 5;
+/// What the headers of files may add to the bytes that their budget counts.
+const FRAMES: u64 = rules::MAX_FILES as u64 * 1_000;
 
 /// Everything that the findings about a draft depend on.
 pub(crate) struct Facts {
@@ -43,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) route: Route,
     pub(crate) audience: u32,
     pub(crate) listening: bool,
+    /// The files of its mails; the error is a sentence.
+    pub(crate) enclosures: std::result::Result<Option<Arc<Enclosures>>, String>,
     pub(crate) now: Instant,
 }
 
@@ -69,6 +73,8 @@ pub(crate) fn facts_of(engine: &Arc<Engine>, campaign: Campaign, purpose: For) -
     };
     let route = route(engine, account.as_ref(), purpose)?;
     let listening = tracking::status(engine).is_some();
+    let enclosures =
+        attachments::enclosures(engine, campaign.head.id, &campaign.document).map_err(|error| error.message);
     let now = engine.clock.now();
     engine.read(|conn| {
         let ids: Vec<_> = campaign
@@ -90,6 +96,7 @@ pub(crate) fn facts_of(engine: &Arc<Engine>, campaign: Campaign, purpose: For) -
             audience: message::audience_size(conn, &campaign.audience)?,
             campaign,
             listening,
+            enclosures,
             now,
         })
     })
@@ -199,6 +206,16 @@ impl Facts {
     /// Compiles the mail as it would be prepared now; the findings say what is wrong with it.
     pub(crate) fn letterhead(&self) -> std::result::Result<Letterhead, Vec<Finding>> {
         let imprint = self.known_imprint();
+        let enclosures = match &self.enclosures {
+            Ok(enclosures) => enclosures.as_ref(),
+            Err(message) => {
+                return Err(vec![finding(
+                    FindingLevel::Error,
+                    "attachment_missing",
+                    message.as_str(),
+                )]);
+            }
+        };
         Letterhead::compile(&Parts {
             campaign: self.campaign.head.id,
             source: Source {
@@ -212,6 +229,7 @@ impl Facts {
             route: self.route.kind,
             base_url: &self.route.base_url,
             shared_token: self.campaign.shared_token,
+            enclosures,
         })
         .map_err(|errors| {
             errors
@@ -232,6 +250,7 @@ impl Facts {
     pub(crate) fn findings(&self, mails: u32) -> Vec<Finding> {
         let mut found = Vec::new();
         self.about_mail(&mut found);
+        self.about_files(mails, &mut found);
         self.about_account(&mut found);
         self.about_address(&mut found);
         self.about_window(mails, &mut found);
@@ -255,6 +274,7 @@ impl Facts {
             };
             found.push(finding(Error, "no_recipients", message));
         }
+        self.about_pictures(found);
         let imprint = self.imprint();
         if self.known_imprint().postal_address.is_empty() {
             found.push(finding(
@@ -274,6 +294,64 @@ impl Facts {
                 Error,
                 "no_unsubscribe_way",
                 "Nobody could unsubscribe from this mail. Give the account an address that takes replies.",
+            ));
+        }
+    }
+
+    /// A picture that the mail carries says in words what it shows.
+    fn about_pictures(&self, found: &mut Vec<Finding>) {
+        let blocks = self.campaign.document.blocks.iter().zip(0..);
+        let mute = blocks.filter(|(block, _)| match block {
+            Block::Image { src, alt, .. } => mime::picture_digest(src).is_some() && alt.trim().is_empty(),
+            _ => false,
+        });
+        found.extend(mute.map(|(_, index)| Finding {
+            block: Some(index),
+            ..finding(
+                FindingLevel::Warning,
+                "picture_without_words",
+                "A picture has no description. Many read with pictures off; write what it shows.",
+            )
+        }));
+    }
+
+    /// What every reader gets again and again is worth a thought before it is sent.
+    fn about_files(&self, mails: u32, found: &mut Vec<Finding>) {
+        let tail = match &self.enclosures {
+            Ok(Some(enclosures)) => enclosures.tail().len() as u64,
+            Ok(None) => return,
+            Err(message) => {
+                return found.push(finding(
+                    FindingLevel::Error,
+                    "attachment_missing",
+                    message.as_str(),
+                ));
+            }
+        };
+        if tail > rules::BUDGET + FRAMES {
+            found.push(finding(
+                FindingLevel::Error,
+                "files_too_large",
+                format!(
+                    "The files take {} of each mail; a mail may have {} of them. Take some out, or link to them.",
+                    rules::size_words(tail),
+                    rules::size_words(rules::BUDGET)
+                ),
+            ));
+        } else if tail >= rules::HEAVY {
+            let people = if mails == 1 {
+                "1 person".to_owned()
+            } else {
+                format!("{mails} people")
+            };
+            found.push(finding(
+                FindingLevel::Warning,
+                "heavy_files",
+                format!(
+                    "The files take {} of each mail. To {people} that is {} to upload from this computer, and some                      mailboxes refuse large mails. Linking to a web page is lighter.",
+                    rules::size_words(tail),
+                    rules::size_words(tail * u64::from(mails.max(1)))
+                ),
             ));
         }
     }
@@ -367,7 +445,9 @@ impl Facts {
     }
 
     fn about_window(&self, mails: u32, found: &mut Vec<Finding>) {
-        let window = match self.campaign.window_spec.resolve(self.now, &self.settings.zone) {
+        let launched = self.campaign.head.window;
+        let resolved = self.campaign.window_spec.resolve(self.now, &self.settings.zone);
+        let window = match launched.map_or(resolved, Ok) {
             Ok(window) => window,
             Err(error) => {
                 found.push(finding(
@@ -411,6 +491,10 @@ const FRESH: &[&str] = &[
     "provider_keeps_copy",
     "listener_not_running",
     "window_ends_before_sending",
+    "attachment_missing",
+    "picture_without_words",
+    "files_too_large",
+    "heavy_files",
 ];
 
 /// What a preparation found, beside the findings that are told anew.
@@ -422,6 +506,7 @@ pub(crate) struct Prepared {
     pub(crate) not_tracked: BTreeMap<String, u32>,
     pub(crate) findings: Vec<Finding>,
     pub(crate) size_range: Option<[u32; 2]>,
+    pub(crate) samples: Vec<Sample>,
 }
 
 /// Puts an answer together from the facts of now and what a preparation found, if there was one.
@@ -448,6 +533,8 @@ pub(crate) fn answer(facts: &Facts, prepared: Option<Prepared>) -> Preflight {
         ));
     }
     if !is_prepared && let Err(errors) = facts.letterhead() {
+        let is_new = |error: &Finding| findings.iter().all(|known| known.message != error.message);
+        let errors: Vec<Finding> = errors.into_iter().filter(is_new).collect();
         findings.extend(errors);
     }
     findings.extend(
@@ -472,6 +559,7 @@ pub(crate) fn answer(facts: &Facts, prepared: Option<Prepared>) -> Preflight {
         window: facts.window(),
         address: reach::describe(facts.route.kind, &facts.route.base_url),
         size_range: prepared.size_range,
+        samples: prepared.samples,
         seconds: facts
             .takes(mails)
             .and_then(|takes| u64::try_from(takes.num_seconds()).ok()),
@@ -484,7 +572,13 @@ pub(crate) fn answer(facts: &Facts, prepared: Option<Prepared>) -> Preflight {
 /// Of a launched campaign that is what was known when it was launched.
 pub(crate) fn standing(engine: &Arc<Engine>, id: CampaignId) -> Result<Preflight> {
     let facts = facts(engine, id, For::Looking)?;
-    let kept = engine.read(|conn| kept(conn, id))?;
+    let kept = engine.read(|conn| {
+        let mut kept = kept(conn, id)?;
+        if let Some(kept) = &mut kept {
+            kept.samples = auditing::labelled(conn, std::mem::take(&mut kept.samples))?;
+        }
+        Ok(kept)
+    })?;
     let head = &facts.campaign.head;
     Ok(match kept {
         Some(kept) if head.state.is_launched() => kept,
@@ -497,6 +591,7 @@ pub(crate) fn standing(engine: &Arc<Engine>, id: CampaignId) -> Result<Preflight
                 not_tracked: kept.not_tracked,
                 findings: kept.findings,
                 size_range: kept.size_range,
+                samples: kept.samples,
             }),
         ),
         _ => answer(&facts, None),
@@ -514,81 +609,4 @@ fn kept(conn: &Conn, id: CampaignId) -> Result<Option<Preflight>> {
             })
         })
         .transpose()
-}
-
-/// Gathers what the audit finds, mail by mail.
-#[derive(Default)]
-pub(crate) struct Auditor {
-    found: BTreeMap<(FindingLevel, String, String), (u32, Vec<String>)>,
-    sizes: Option<[u32; 2]>,
-}
-
-impl Auditor {
-    /// Makes and checks one mail, as it would leave at `date`.
-    pub(crate) fn check(&mut self, letterhead: &Letterhead, letter: &Letter, date: Instant) {
-        let Some(person) = &letter.person else { return };
-        let fields = letter::fields(&person.fields);
-        let to = Addressee {
-            person: Person {
-                email: &person.email,
-                first_name: &person.first_name,
-                last_name: &person.last_name,
-                fields: &fields,
-            },
-            tracking: letter.tracking,
-            pixel_token: letter.pixel_token,
-            preference_token: letter.preference_token,
-            asks: letter.asks,
-        };
-        match letterhead.finish(&to, date) {
-            Err(error) => self.unmade(&person.email, error),
-            Ok(finished) => {
-                let size = u32::try_from(finished.bytes.len()).unwrap_or(u32::MAX);
-                let [least, most] = self.sizes.unwrap_or([size, size]);
-                self.sizes = Some([least.min(size), most.max(size)]);
-                for problem in letterhead.audit(&to, &finished.bytes) {
-                    self.add(found(&problem), &person.email);
-                }
-            }
-        }
-    }
-
-    fn unmade(&mut self, email: &str, error: LetterError) {
-        match error {
-            LetterError::Render(RenderError::Unresolved { fields, .. }) => {
-                for field in fields {
-                    self.add(unresolved(&field), email);
-                }
-            }
-            other => {
-                let message = sentence(&other.to_string());
-                self.add(finding(FindingLevel::Error, "render_failed", message), email);
-            }
-        }
-    }
-
-    fn add(&mut self, found: Finding, email: &str) {
-        let (n, examples) = self
-            .found
-            .entry((found.level, found.id, found.message))
-            .or_default();
-        *n += 1;
-        if examples.len() < EXAMPLES {
-            examples.push(email.to_owned());
-        }
-    }
-
-    /// Returns the findings, and the smallest and the largest mail.
-    pub(crate) fn end(self) -> (Vec<Finding>, Option<[u32; 2]>) {
-        let findings = self
-            .found
-            .into_iter()
-            .map(|((level, id, message), (recipients, examples))| Finding {
-                recipients,
-                examples,
-                ..finding(level, &id, message)
-            })
-            .collect();
-        (findings, self.sizes)
-    }
 }

@@ -323,6 +323,7 @@ impl<'a> Rehearsal<'a> {
                 document: None,
                 cap: None,
                 grace_days: None,
+                attachments: Vec::new(),
             },
         )?;
         Ok(saved.id)

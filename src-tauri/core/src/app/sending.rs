@@ -8,13 +8,13 @@
 use super::engine::Engine;
 use super::error::sentence;
 use super::standing::{self as terms, Terms};
-use super::{data_request, schedule, settings, transports};
+use super::{attachments, data_request, schedule, settings, transports};
 use crate::api::{ActivityKind, Error, Result, RouteKind, Tag};
 use crate::clock::Instant;
 use crate::delivery::dispatcher::{
     Agenda, Claim, Claimed, Dispatcher, Done, Ended, LedgerError, Office, Work,
 };
-use crate::delivery::letter::{self, Addressee, Letterhead, Parts};
+use crate::delivery::letter::{self, Addressee, Letterhead, Look, Parts};
 use crate::delivery::plan::{self, Asking, Recheck, Rules};
 use crate::delivery::retry::{self, Verdict};
 use crate::delivery::standing::{Standing, Trip};
@@ -26,6 +26,7 @@ use crate::ids::{AccountId, CampaignId};
 use crate::render::audit::Severity;
 use crate::render::template::{Person, Source};
 use crate::store::activity::{self, NewActivity};
+use crate::store::after::GIVEN_UP;
 use crate::store::campaign::Head;
 use crate::store::message::{Letter, Outcome};
 use crate::store::{self, Conn, Priority, account, campaign, message, route, setting, standing};
@@ -195,16 +196,16 @@ pub(crate) fn rules(conn: &Conn, zone: &str, tracking: CampaignTracking, kind: R
 }
 
 /// Compiles the mail of a prepared campaign; the error is a sentence.
-pub(crate) fn letterhead(conn: &Conn, id: CampaignId) -> Result<Letterhead> {
-    let missing = || Error::not_found("campaign", id);
-    let campaign = campaign::find(conn, id)?.ok_or_else(missing)?;
+pub(crate) fn letterhead(engine: &Engine, id: CampaignId) -> Result<Letterhead> {
+    let campaign = engine.read(|conn| super::campaign::find(conn, id))?;
     let (Some(imprint), Some(route_id)) = (&campaign.imprint, campaign.head.route) else {
         return Err(Error::conflict(format!(
             "{} is not prepared.",
             campaign.head.name
         )));
     };
-    let route = route::get(conn, route_id)?;
+    let route = engine.read(|conn| Ok(route::get(conn, route_id)?))?;
+    let enclosures = attachments::enclosures(engine, id, &campaign.document)?;
     Letterhead::compile(&Parts {
         campaign: id,
         source: Source {
@@ -218,6 +219,7 @@ pub(crate) fn letterhead(conn: &Conn, id: CampaignId) -> Result<Letterhead> {
         route: route.kind,
         base_url: &route.base_url,
         shared_token: campaign.shared_token,
+        enclosures: enclosures.as_ref(),
     })
     .map_err(|errors| {
         let first = errors
@@ -271,7 +273,7 @@ impl Desk {
         if let Some(letterhead) = letterheads.get(&id) {
             return Ok(letterhead.clone());
         }
-        let letterhead = Arc::new(engine.read(|conn| letterhead(conn, id))?);
+        let letterhead = Arc::new(letterhead(engine, id)?);
         letterheads.insert(id, letterhead.clone());
         Ok(letterhead)
     }
@@ -305,7 +307,7 @@ impl Desk {
             && taken.letter.asks == taken.hand_over.asks;
         if !audited
             && let Some(problem) = letterhead
-                .audit(&to, &finished.bytes)
+                .audit(&to, &finished, Look::AtOutline)
                 .into_iter()
                 .find(|problem| problem.severity == Severity::Error)
         {
@@ -348,7 +350,11 @@ impl Office for Desk {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
             .retain(|id, _| running.iter().any(|head| head.id == *id));
         for head in &running {
-            settle_campaign(&engine, head)?;
+            // A mail that cannot be made for anyone is no recipient's fault: nothing of it is skipped.
+            match self.letterhead(&engine, head.id) {
+                Ok(_) => settle_campaign(&engine, head)?,
+                Err(error) => pause_campaign(&engine, head.id, &error.message)?,
+            }
             schedule::settle_late(&engine, head, now)?;
         }
         let steady = engine.clock.steady();
@@ -489,7 +495,7 @@ impl Desk {
             .map(|letterhead| letterhead.from_address().to_owned())
             .unwrap_or_default();
         let (subject, bytes) = match made {
-            Ok(finished) => (finished.subject, Ok(finished.bytes)),
+            Ok(finished) => (finished.subject.clone(), Ok(finished.into_bytes())),
             Err(why) => (String::new(), Err(why)),
         };
         Claimed {
@@ -771,7 +777,7 @@ fn outcome(engine: &Engine, done: &Done, now: Instant) -> Outcome {
         Verdict::Defer { at } => Outcome::Deferred { at, reply },
         Verdict::Reject { gave_up: false } => Outcome::Rejected { reply },
         Verdict::Reject { gave_up: true } => Outcome::Rejected {
-            reply: format!("Given up after {} attempts: {reply}", done.attempts),
+            reply: format!("{GIVEN_UP} {} attempts: {reply}", done.attempts),
         },
         Verdict::Uncertain => Outcome::Uncertain { reply },
     }
@@ -782,6 +788,19 @@ fn chance(engine: &Engine) -> f64 {
     let mut byte = [0];
     engine.entropy.fill(&mut byte);
     f64::from(byte[0]) / 256.0
+}
+
+/// Pauses a campaign of which no mail can be made.
+fn pause_campaign(engine: &Engine, id: CampaignId, problem: &str) -> Result<()> {
+    let (now, problem) = (engine.clock.now(), problem.to_owned());
+    engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
+        if !campaign::advance(conn, id, CampaignState::Paused, now)? {
+            return Ok(());
+        }
+        campaign::set_problem(conn, id, Some(&problem))?;
+        let row = NewActivity::new(ActivityKind::Problem, format!("Paused. {problem}"));
+        Ok(activity::add(conn, now, &row.of(id))?)
+    })
 }
 
 /// Pauses the running campaigns that no other account of theirs can carry on.

@@ -78,7 +78,7 @@ impl Stage {
         contact::consent_set(&self.bench.engine, from(said)).unwrap();
     }
 
-    fn suppress(&self, email: &str) {
+    pub(crate) fn suppress(&self, email: &str) {
         let asked = json!({ "email": email, "suppress": true });
         contact::suppress(&self.bench.engine, from(asked)).unwrap();
     }

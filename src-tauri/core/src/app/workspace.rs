@@ -1,4 +1,4 @@
-//! The workspace: one folder with the database, the outbox and the backups.
+//! The workspace: one folder with the database, the files of campaigns, the outbox and the backups.
 
 use crate::api::{Code, Error, Result};
 use std::path::{Path, PathBuf};
@@ -47,20 +47,27 @@ impl Workspace {
         self.0.join("backups")
     }
 
+    /// Returns the folder of campaigns' files, each under its SHA-256.
+    pub fn attachments(&self) -> PathBuf {
+        self.0.join("attachments")
+    }
+
     /// Returns the folder of the embedded outbox.
     pub fn outbox(&self) -> PathBuf {
         self.0.join("outbox")
     }
 }
 
+/// Opens a folder to this user only.
 #[cfg(unix)]
-fn restrict(dir: &Path) -> std::io::Result<()> {
+pub(crate) fn restrict(dir: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700))
 }
 
+/// Opens a folder to this user only: so it is made here.
 #[cfg(not(unix))]
-fn restrict(_: &Path) -> std::io::Result<()> {
+pub(crate) fn restrict(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

@@ -7,13 +7,16 @@ use crate::clock::Instant;
 use crate::domain::campaign::Imprint;
 use crate::domain::message::TrackingMode;
 use crate::ids::CampaignId;
-use crate::render::audit::{self, AuditProblem, Expected};
-use crate::render::mime::{self, Envelope, ListIdHeader, MimeError, Unsubscribe};
+use crate::render::audit::{self, AuditProblem, Expected, ExpectedFile};
+use crate::render::document::Block;
+use crate::render::mime::{self, Enclosures, Envelope, ListIdHeader, MimeError, Unsubscribe};
 use crate::render::pixel::{pixel_url, preference_url};
 use crate::render::template::{Links, Person, RenderError, Rendered, Source, Template, TemplateError};
 use crate::render::{OPENS_FRAGMENT, QUESTION_FRAGMENT};
 use crate::tracking::token::Token;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// All that a campaign's mails have in common, compiled once.
 pub struct Letterhead {
@@ -27,6 +30,7 @@ pub struct Letterhead {
     shared_token: Option<Token>,
     domain: String,
     list_id: String,
+    enclosures: Option<Arc<Enclosures>>,
 }
 
 /// From what a [`Letterhead`] is made.
@@ -44,6 +48,8 @@ pub struct Parts<'a> {
     pub base_url: &'a str,
     /// The token of the shared pixel.
     pub shared_token: Option<Token>,
+    /// The files that every mail has.
+    pub enclosures: Option<&'a Arc<Enclosures>>,
 }
 
 /// Whom a mail is for, and how it is tracked.
@@ -66,8 +72,34 @@ pub struct Addressee<'a> {
 pub struct Finished {
     /// The subject, decoded.
     pub subject: String,
-    /// The mail.
-    pub bytes: Vec<u8>,
+    /// What is this reader's own: all of it, where the campaign has no files.
+    pub own: Vec<u8>,
+    /// What follows: the files, the same for every reader.
+    pub shared: Option<Arc<[u8]>>,
+}
+
+impl Finished {
+    /// Returns how many bytes the mail has.
+    pub fn size(&self) -> usize {
+        self.own.len() + self.shared.as_ref().map_or(0, |shared| shared.len())
+    }
+
+    /// Returns the mail in one piece. To be asked for when it leaves, not before: files are copied here.
+    pub fn into_bytes(self) -> Vec<u8> {
+        match self.shared {
+            None => self.own,
+            Some(shared) => [&self.own, &*shared].concat(),
+        }
+    }
+}
+
+/// How far an audit looks into a mail's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Names, kinds and places: for every mail.
+    AtOutline,
+    /// Their bytes, too, which are the same in all mails: for one of them.
+    AtBytes,
 }
 
 /// Why one person's mail cannot be made.
@@ -132,6 +164,10 @@ impl Letterhead {
             .to_lowercase();
         // With the question first: it finds all that is wrong.
         let whole = Template::compile(&source)?;
+        let missing = missing_pictures(&source, parts.enclosures.map(|enclosures| &**enclosures));
+        if !missing.is_empty() {
+            return Err(missing);
+        }
         let (template, asking) = match source.document.question() {
             Some(_) => (Template::compile_unasked(&source)?, Some(whole)),
             None => (whole, None),
@@ -147,6 +183,7 @@ impl Letterhead {
             // RFC 2919: the same from mail to mail, under the sender's domain, so that filters keep working.
             list_id: format!("news.{domain}"),
             domain,
+            enclosures: parts.enclosures.cloned(),
         })
     }
 
@@ -194,6 +231,13 @@ impl Letterhead {
         }
     }
 
+    /// Returns how many merge fields of this person's mail have no value.
+    pub fn empty_fields(&self, to: &Addressee<'_>) -> u32 {
+        self.question(to)
+            .unwrap_or(&self.template)
+            .empty_fields(&to.person)
+    }
+
     /// Renders one person's mail before it is put into MIME, as a preview shows it.
     pub fn render(&self, to: &Addressee<'_>) -> Result<Rendered, RenderError> {
         let ways = self.ways(to);
@@ -213,7 +257,7 @@ impl Letterhead {
         let ways = self.ways(to);
         let rendered = self.render(to)?;
         let name = format!("{} {}", to.person.first_name, to.person.last_name);
-        let bytes = mime::build(
+        let own = mime::build(
             &rendered,
             &Envelope {
                 from_name: &self.imprint.from_name,
@@ -229,18 +273,46 @@ impl Letterhead {
                 }),
                 unsubscribe: ways.unsubscribe(),
             },
+            self.enclosures.as_deref(),
         )?;
         Ok(Finished {
             subject: rendered.subject,
-            bytes,
+            own,
+            shared: self
+                .enclosures
+                .as_ref()
+                .map(|enclosures| enclosures.tail().clone()),
         })
     }
 
     /// Checks a finished mail against what this person's mail must carry.
-    pub fn audit(&self, to: &Addressee<'_>, bytes: &[u8]) -> Vec<AuditProblem> {
+    ///
+    /// The files are the same in all mails, so their bytes are looked at in one of them only.
+    pub fn audit(&self, to: &Addressee<'_>, finished: &Finished, look: Look) -> Vec<AuditProblem> {
         let ways = self.ways(to);
+        let enclosed = self.enclosures.as_ref().map_or(&[][..], |all| all.files());
+        let ids: Vec<Option<String>> = enclosed.iter().map(|file| file.content_id()).collect();
+        let files: Vec<ExpectedFile<'_>> = enclosed
+            .iter()
+            .zip(&ids)
+            .map(|(file, id)| ExpectedFile {
+                name: &file.name,
+                media_type: &file.media_type,
+                content_id: id.as_deref(),
+                digest: (look == Look::AtBytes).then_some(file.digest),
+            })
+            .collect();
+        let rest = match (&self.enclosures, look) {
+            (None, _) => &[][..],
+            (Some(all), Look::AtOutline) => all.outline(),
+            (Some(all), Look::AtBytes) => all.tail(),
+        };
+        let bytes = match rest {
+            [] => Cow::Borrowed(&finished.own),
+            rest => Cow::Owned([&finished.own, rest].concat()),
+        };
         audit::audit(
-            bytes,
+            &bytes,
             &Expected {
                 to: to.person.email,
                 pixel: ways.pixel.as_deref(),
@@ -249,9 +321,30 @@ impl Letterhead {
                 question: ways.question.as_deref(),
                 unsubscribe: &ways.unsubscribe(),
                 postal_address: &self.imprint.postal_address,
+                files: &files,
             },
         )
     }
+}
+
+/// Returns an error for each block whose picture is no file of the campaign's.
+fn missing_pictures(source: &Source<'_>, enclosures: Option<&Enclosures>) -> Vec<TemplateError> {
+    let has = |digest: &str| {
+        let id = Some(mime::content_id(digest));
+        enclosures.is_some_and(|all| all.files().iter().any(|file| file.content_id() == id))
+    };
+    let blocks = source.document.blocks.iter().enumerate();
+    blocks
+        .filter(|(_, block)| match block {
+            Block::Image { src, .. } => mime::picture_digest(src.trim()).is_some_and(|digest| !has(digest)),
+            _ => false,
+        })
+        .map(|(index, _)| TemplateError {
+            block: u32::try_from(index).ok(),
+            place: "src".to_owned(),
+            message: "the picture's file is not in this campaign; choose the picture again".to_owned(),
+        })
+        .collect()
 }
 
 /// Reads a person's further fields from the JSON object that the table keeps; what is none has none.

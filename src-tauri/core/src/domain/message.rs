@@ -44,6 +44,17 @@ impl MessageState {
         )
     }
 
+    /// Tells whether the user may have a message that failed sent again.
+    ///
+    /// Never one that is uncertain: whether it is sent twice is a question of its own.
+    pub fn may_be_sent_again(self, skipped: Option<SkipReason>) -> bool {
+        match self {
+            Self::Rejected => true,
+            Self::Skipped => skipped == Some(SkipReason::RenderFailed),
+            _ => false,
+        }
+    }
+
     /// Tells whether nothing more will happen to the message by itself.
     pub fn is_final(self) -> bool {
         matches!(
@@ -106,6 +117,25 @@ text_enum! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_failed_is_sent_again() {
+        let again: Vec<MessageState> = MessageState::ALL
+            .iter()
+            .copied()
+            .filter(|state| state.may_be_sent_again(Some(SkipReason::RenderFailed)))
+            .collect();
+        assert_eq!(again, [MessageState::Rejected, MessageState::Skipped]);
+        for reason in SkipReason::ALL
+            .iter()
+            .filter(|reason| **reason != SkipReason::RenderFailed)
+        {
+            assert!(
+                !MessageState::Skipped.may_be_sent_again(Some(*reason)),
+                "{reason}: nothing failed there"
+            );
+        }
+    }
 
     #[test]
     fn a_final_message_never_goes_out_again_by_itself() {

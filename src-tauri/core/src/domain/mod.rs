@@ -2,6 +2,7 @@
 //!
 //! Pure: knows no database, no network, no clock.
 
+pub mod attachment;
 pub mod campaign;
 pub mod consent;
 pub mod contact;

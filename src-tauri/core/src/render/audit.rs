@@ -3,8 +3,11 @@
 //! Reads the bytes with a parser of its own (mail-parser) and trusts neither the renderer nor the builder:
 //! what it finds is what a reader's program would find.
 
+mod files;
+
 use super::mime::{Unsubscribe, ascii_address};
-use mail_parser::{HeaderValue, Message, MessageParser, MimeHeaders, PartType};
+use files::{Parts, check_pictures, parts};
+use mail_parser::{HeaderValue, Message, MessageParser};
 use std::borrow::Cow;
 
 /// From here on a mail is near the size at which Gmail clips it.
@@ -46,6 +49,21 @@ pub struct Expected<'a> {
     pub unsubscribe: &'a Unsubscribe<'a>,
     /// Must stand in both parts, line by line; empty is a problem.
     pub postal_address: &'a str,
+    /// The files that it must have, pictures first, and no others.
+    pub files: &'a [ExpectedFile<'a>],
+}
+
+/// A file that a mail should have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExpectedFile<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// `type/subtype`.
+    pub media_type: &'a str,
+    /// Of a picture, which the HTML must show; `None` of an attached file.
+    pub content_id: Option<&'a str>,
+    /// SHA-256 of its bytes; `None` where they are not looked at.
+    pub digest: Option<[u8; 32]>,
 }
 
 /// Whether a problem keeps a mail from leaving.
@@ -63,7 +81,7 @@ pub struct AuditProblem {
     /// Whether it keeps the mail from leaving.
     pub severity: Severity,
     /// A stable name: `pixel`, `foreign_pixel`, `unresolved_field`, `no_postal_address`, `headers`, `recipient`,
-    /// `preference_link`, `tracking_link`, `question`, `large`, `clipped`, `format`.
+    /// `preference_link`, `tracking_link`, `question`, `files`, `large`, `clipped`, `format`.
     pub id: &'static str,
     /// A sentence: what is wrong and what to do.
     pub message: String,
@@ -78,7 +96,7 @@ pub fn audit(mime: &[u8], expected: &Expected) -> Vec<AuditProblem> {
         return found.0;
     };
     check_headers(&message, expected, &mut found);
-    let (Some(text), Some(html)) = parts(&message) else {
+    let Some(Parts { text, html }) = parts(&message, expected, &mut found) else {
         found.error(
             "format",
             "The mail does not have one text part and one HTML part.",
@@ -88,6 +106,7 @@ pub fn audit(mime: &[u8], expected: &Expected) -> Vec<AuditProblem> {
     let seen = visible(html);
     check_fields(&message, text, html, &seen, &mut found);
     check_pixels(html, expected, &mut found);
+    check_pictures(html, expected, &mut found);
     check_postal(text, &seen, expected, &mut found);
     check_links(text, html, expected, &mut found);
     check_question(text, html, expected, &mut found);
@@ -220,25 +239,6 @@ fn check_unsubscribe(message: &Message, expected: &Expected, found: &mut Found) 
             "The mail's unsubscribe headers are not those of the address in use. Prepare the campaign again.",
         );
     }
-}
-
-/// Returns the text and the HTML of a `multipart/alternative` with just these two.
-fn parts<'m>(message: &'m Message) -> (Option<&'m str>, Option<&'m str>) {
-    let is_alternative = message
-        .content_type()
-        .is_some_and(|kind| kind.ctype() == "multipart" && kind.subtype() == Some("alternative"));
-    if !is_alternative || message.parts.len() != 3 {
-        return (None, None);
-    }
-    let text = match &message.parts[1].body {
-        PartType::Text(text) => Some(text.as_ref()),
-        _ => None,
-    };
-    let html = match &message.parts[2].body {
-        PartType::Html(html) => Some(html.as_ref()),
-        _ => None,
-    };
-    (text, html)
 }
 
 fn check_fields(message: &Message, text: &str, html: &str, seen: &str, found: &mut Found) {

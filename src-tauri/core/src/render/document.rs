@@ -57,9 +57,9 @@ pub enum Block {
         /// One entry for each item.
         items: Vec<Vec<Span>>,
     },
-    /// A picture at an address that readers can reach.
+    /// A picture: at an address that readers can reach, or a file of the campaign's own that goes with every mail.
     Image {
-        /// `https:` or `http:`.
+        /// `https:` or `http:`; or `picture:` and the 64 hexadecimal digits of the file's SHA-256.
         src: String,
         /// What it shows, for those who do not see it.
         alt: String,
@@ -211,6 +211,20 @@ impl Document {
             }),
             _ => None,
         })
+    }
+
+    /// Returns the digests of the campaign's own pictures that the mail shows, in their order, none twice.
+    pub fn pictures(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        for block in &self.blocks {
+            if let Block::Image { src, .. } = block
+                && let Some(digest) = super::mime::picture_digest(src.trim())
+                && !found.contains(&digest)
+            {
+                found.push(digest);
+            }
+        }
+        found
     }
 
     /// Returns all that keeps this document from being sent: limits, levels, links, pictures.

@@ -3,6 +3,7 @@
 //! A link is checked twice: as its author wrote it, and as it came out for one reader, since a merge field
 //! may bring in anything.
 
+use super::mime;
 use std::borrow::Cow;
 
 /// What an address is for.
@@ -10,7 +11,7 @@ use std::borrow::Cow;
 pub enum Kind {
     /// Something to click.
     Link,
-    /// A picture to load.
+    /// A picture: to load, or `picture:` and the digest of a file of the campaign's own.
     Picture,
 }
 
@@ -38,17 +39,24 @@ pub fn check_source(source: &str, kind: Kind) -> Result<(), LinkError> {
         return Ok(());
     }
     if source.contains("{{") || source.contains("{%") {
+        // No field says which file of the campaign's own it is: those go with every mail.
         return scheme(source, kind).map(drop);
     }
     clean(source, kind).map(drop)
 }
 
 /// Returns an address that is safe inside an HTML attribute once it is escaped: an allowed scheme, no spaces,
-/// no control characters, no quotes; letters beyond ASCII encoded.
+/// no control characters, no quotes; letters beyond ASCII encoded. A picture of the campaign's own becomes its `cid:`
+/// (RFC 2392).
 pub fn clean(address: &str, kind: Kind) -> Result<Cow<'_, str>, LinkError> {
     let address = address.trim();
     if address.chars().any(char::is_control) {
         return Err(LinkError::Syntax(shown(address)));
+    }
+    if kind == Kind::Picture
+        && let Some(digest) = mime::picture_digest(address)
+    {
+        return Ok(Cow::Owned(format!("cid:{}", mime::content_id(digest))));
     }
     let is_plain = address
         .bytes()

@@ -4,6 +4,7 @@
 //! may end a header; lettre encodes the bodies. Nothing here adds a header that the caller did not ask for.
 
 mod attached;
+mod enclosed;
 
 use super::template::Rendered;
 use crate::clock::Instant;
@@ -15,6 +16,7 @@ use lettre::message::Body;
 use lettre::message::header::ContentTransferEncoding;
 
 pub use attached::{AttachedFile, build_with_file};
+pub use enclosed::{Enclosed, Enclosures, File, PICTURE, content_id, picture_digest};
 
 /// The most characters of a display name; longer ones are cut, since no client shows them.
 const MAX_NAME: usize = 100;
@@ -119,23 +121,38 @@ pub fn message_id(campaign: CampaignId, token: &Token, from_domain: &str) -> Str
 
 /// Builds the mail: the bytes that go to the server after `DATA`, without dot-stuffing.
 ///
-/// Lines end in CRLF and have at most 998 bytes, all of them ASCII.
-pub fn build(rendered: &Rendered, envelope: &Envelope) -> Result<Vec<u8>, MimeError> {
+/// Lines end in CRLF and have at most 998 bytes, all of them ASCII. With `enclosures` it is not whole: their tail
+/// follows, the same for every reader.
+pub fn build(
+    rendered: &Rendered,
+    envelope: &Envelope,
+    enclosures: Option<&Enclosures>,
+) -> Result<Vec<u8>, MimeError> {
     let text = quoted_printable(&rendered.text)?;
     let html = quoted_printable(&rendered.html)?;
     let mut out = headers(&rendered.subject, envelope)?;
+    out.push_str("MIME-Version: 1.0\r\n");
     // No line of quoted-printable can hold `=_`, so the boundary cannot stand in a body.
     let hash = blake3::hash(envelope.message_id.as_bytes());
     let boundary = format!("=_{}", HEXLOWER.encode(&hash.as_bytes()[..16]));
-    out.push_str(&format!(
-        "MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary=\"{boundary}\"\r\n\r\n"
-    ));
+    let opening = match enclosures {
+        Some(enclosures) => enclosures.open(),
+        None => enclosed::Opening {
+            head: format!("Content-Type: multipart/alternative;\r\n boundary=\"{boundary}\"\r\n\r\n"),
+            before_text: format!("--{boundary}\r\n"),
+            before_html: format!("--{boundary}\r\n"),
+        },
+    };
+    out.push_str(&opening.head);
     let mut bytes = out.into_bytes();
     bytes.reserve(text.len() + html.len() + 512);
-    for (kind, body) in [("plain", &text), ("html", &html)] {
+    for (before, kind, body) in [
+        (opening.before_text, "plain", &text),
+        (opening.before_html, "html", &html),
+    ] {
         bytes.extend_from_slice(
             format!(
-                "--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\n\
+                "{before}Content-Type: text/{kind}; charset=utf-8\r\n\
                  Content-Transfer-Encoding: quoted-printable\r\n\r\n"
             )
             .as_bytes(),
@@ -143,7 +160,9 @@ pub fn build(rendered: &Rendered, envelope: &Envelope) -> Result<Vec<u8>, MimeEr
         bytes.extend_from_slice(body);
         bytes.extend_from_slice(b"\r\n");
     }
-    bytes.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    if enclosures.is_none() {
+        bytes.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    }
     Ok(bytes)
 }
 

@@ -437,6 +437,11 @@ fn is_function(environment: &Environment, name: &str) -> bool {
     environment.globals().any(|(global, _)| global == name)
 }
 
+/// Tells whether a reader has a value for `field` that is not empty.
+pub(super) fn has_value(person: &Person, field: &str) -> bool {
+    lookup(person, field).is_some()
+}
+
 /// Returns a reader's value for `field`; `None` where it is missing or empty, which is the same to a reader.
 fn lookup(person: &Person, field: &str) -> Option<String> {
     let built_in = match field {

@@ -4,7 +4,7 @@
 //! fields and puts the pieces together: no parsing, so that a run over a whole audience stays cheap.
 
 use super::document::Document;
-use super::personalise::{Evaluated, TextId, Texts};
+use super::personalise::{Evaluated, TextId, Texts, has_value};
 pub use super::personalise::{Person, Place, RenderError, TemplateError};
 use super::{footer, link, mjml, push_escaped, text};
 use std::collections::BTreeSet;
@@ -154,6 +154,12 @@ impl Template {
     /// Returns the merge fields that the mail reads.
     pub fn fields(&self) -> &BTreeSet<String> {
         self.texts.fields()
+    }
+
+    /// Returns how many of the merge fields that the mail reads have no value for this reader.
+    pub fn empty_fields(&self, person: &Person) -> u32 {
+        let fields = self.fields().iter();
+        fields.filter(|field| !has_value(person, field)).count() as u32
     }
 
     /// Renders the mail for one reader.

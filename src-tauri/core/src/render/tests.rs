@@ -3,7 +3,7 @@
 use super::audit::{AuditProblem, Expected, Severity, audit};
 use super::document::{Block, Document, Span};
 use super::markdown::from_markdown;
-use super::mime::{Envelope, ListIdHeader, Unsubscribe, build, message_id};
+use super::mime::{Enclosures, Envelope, ListIdHeader, Unsubscribe, build, message_id};
 use super::pixel::{pixel_url, preference_url};
 use super::template::{Links, Person, RenderError, Rendered, Source, Template};
 use crate::ids::{CampaignId, SeededEntropy};
@@ -13,6 +13,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 mod audit_tests;
+mod files_tests;
 
 const BASE: &str = "https://news.example.org";
 const POSTAL: &str = "Via Roma 1\n00100 Rome";
@@ -94,6 +95,11 @@ fn tracked_links() -> Links {
 }
 
 fn mail(rendered: &Rendered, to: &Someone) -> Vec<u8> {
+    mail_with(rendered, to, None)
+}
+
+/// The part of the mail that is the reader's own.
+fn mail_with(rendered: &Rendered, to: &Someone, enclosures: Option<&Enclosures>) -> Vec<u8> {
     let tokens = tokens();
     let id = message_id(CampaignId(3), &tokens.preference, "example.org");
     let url = preference_url(BASE, &tokens.preference);
@@ -116,6 +122,7 @@ fn mail(rendered: &Rendered, to: &Someone) -> Vec<u8> {
                 mailto: "leave@example.org",
             },
         },
+        enclosures,
     )
     .expect("a mail with sound addresses can be built")
 }
@@ -137,6 +144,7 @@ fn check(bytes: &[u8], to: &Someone) -> Vec<AuditProblem> {
                 mailto: "leave@example.org",
             },
             postal_address: POSTAL,
+            files: &[],
         },
     )
 }

@@ -71,9 +71,12 @@ pub fn entries(source: &Source, now: Instant) -> Vec<TimelineEntry> {
     let mut entries: Vec<TimelineEntry> = source
         .events
         .iter()
-        .map(|(at, kind, reply)| TimelineEntry {
-            reply: reply.clone(),
-            ..entry(*at, *kind, event_text(source, *kind))
+        .map(|(at, kind, reply)| match by_user(*kind, reply) {
+            Some(text) => entry(*at, *kind, text.to_owned()),
+            None => TimelineEntry {
+                reply: reply.clone(),
+                ..entry(*at, *kind, event_text(source, *kind))
+            },
         })
         .collect();
     // A refusal on the mail's own page is an event already, at the same instant.
@@ -93,6 +96,11 @@ pub fn entries(source: &Source, now: Instant) -> Vec<TimelineEntry> {
     entries.sort_by_key(|entry| entry.at);
     entries
 }
+
+/// The words of events that the user caused.
+pub const SENT_AGAIN: &str = "you asked for it to be sent again";
+/// As [`SENT_AGAIN`].
+pub const MARKED_SENT: &str = "you said that it was sent";
 
 const OPTED_OUT: &str = "Opted out of tracking. Later looks are not recorded.";
 
@@ -120,6 +128,15 @@ fn entry(at: Instant, kind: TimelineKind, text: String) -> TimelineEntry {
         settled: false,
         network: String::new(),
         label: None,
+    }
+}
+
+/// Says what the user did by hand; `None` of everything else.
+fn by_user(kind: TimelineKind, reply: &str) -> Option<&'static str> {
+    match (kind, reply) {
+        (TimelineKind::Queued, SENT_AGAIN) => Some("Put into the queue again, because you asked for it."),
+        (TimelineKind::Accepted, MARKED_SENT) => Some("You said that it was sent."),
+        _ => None,
     }
 }
 

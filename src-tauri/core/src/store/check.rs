@@ -40,6 +40,11 @@ const LEDGER: &[(&str, &str)] = &[
         "messages of campaigns that were not launched have left the plan",
     ),
     (
+        "SELECT count(*) FROM message JOIN campaign ON campaign.id = message.campaign_id
+         WHERE campaign.state = 'finished' AND campaign.follow_up IS NULL AND message.state = 'planned'",
+        "finished campaigns have planned messages that nothing knows of",
+    ),
+    (
         "SELECT count(*) FROM (SELECT 1 FROM message WHERE contact_id IS NOT NULL
            GROUP BY campaign_id, contact_id HAVING count(*) > 1)",
         "people stand in one campaign's ledger more than once",

@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0004_feed.sql"),
     include_str!("migrations/0005_truth.sql"),
     include_str!("migrations/0006_sending.sql"),
+    include_str!("migrations/0007_attachments.sql"),
 ];
 
 /// How many backups are kept, and for how long.

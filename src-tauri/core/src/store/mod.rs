@@ -6,6 +6,8 @@
 
 pub mod account;
 pub mod activity;
+pub mod after;
+pub mod attachment;
 pub mod campaign;
 pub mod check;
 pub mod closing;

@@ -16,6 +16,9 @@ export interface FileFilter {
   extensions: string[];
 }
 
+/** Files that are carried over the window: first that they hover, then that they left or where they lie. */
+export type FileDrop = { state: "over" } | { state: "left" } | { state: "dropped"; paths: string[] };
+
 export interface Backend {
   /** Runs a command of the core. Rejects with a `CallError`, never with anything else. */
   call<K extends CommandName>(name: K, request: RequestOf<K>): Promise<ResponseOf<K>>;
@@ -23,6 +26,8 @@ export interface Backend {
   onEvent(listener: (event: Event) => void): () => void;
   /** Asks for a file; resolves with a path that the core can read, or null when nothing was chosen. */
   pickFile(options: { title: string; filters?: FileFilter[] }): Promise<string | null>;
+  /** Hears of files that are dropped on the window, with paths that the core can read, until the returned function is called. */
+  onFileDrop(listener: (drop: FileDrop) => void): () => void;
   /** Asks where to write; resolves with a path that the core can write, or null when it was dismissed. */
   saveFile(options: { title: string; suggestedName: string; filters?: FileFilter[] }): Promise<string | null>;
 }
@@ -87,5 +92,6 @@ export const backend: Backend = {
   call: (name, request) => connected().call(name, request),
   onEvent: (listener) => connected().onEvent(listener),
   pickFile: (options) => connected().pickFile(options),
+  onFileDrop: (listener) => connected().onFileDrop(listener),
   saveFile: (options) => connected().saveFile(options),
 };

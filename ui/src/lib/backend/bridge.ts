@@ -47,6 +47,37 @@ export function openBridge(): Backend {
       if (file === null) return null;
       return await lay(`/__upload?name=${encodeURIComponent(file.name)}`, file);
     },
+    onFileDrop(listener) {
+      const carries = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
+      const onover = (event: DragEvent): void => {
+        if (!carries(event)) return;
+        // Without this the browser would open the file in place of the window.
+        event.preventDefault();
+        listener({ state: "over" });
+      };
+      const onleave = (event: DragEvent): void => {
+        if (event.relatedTarget === null) listener({ state: "left" });
+      };
+      const ondrop = (event: DragEvent): void => {
+        if (!carries(event)) return;
+        event.preventDefault();
+        event.stopPropagation();
+        const files = [...(event.dataTransfer?.files ?? [])];
+        void Promise.all(files.map((file) => lay(`/__upload?name=${encodeURIComponent(file.name)}`, file))).then(
+          (paths) => listener({ state: "dropped", paths }),
+          () => listener({ state: "left" }),
+        );
+      };
+      // Before the editor, which would take a dropped file for text.
+      window.addEventListener("dragover", onover, true);
+      window.addEventListener("dragleave", onleave, true);
+      window.addEventListener("drop", ondrop, true);
+      return () => {
+        window.removeEventListener("dragover", onover, true);
+        window.removeEventListener("dragleave", onleave, true);
+        window.removeEventListener("drop", ondrop, true);
+      };
+    },
     async saveFile({ suggestedName }) {
       return await lay(`/__save?name=${encodeURIComponent(suggestedName)}`, "");
     },

@@ -22,6 +22,14 @@ export function openTauri(): Backend {
       const picked = await open({ title, multiple: false, directory: false, ...(filters && { filters }) });
       return picked;
     },
+    onFileDrop(listener) {
+      const heard = [
+        listen("tauri://drag-enter", () => listener({ state: "over" })),
+        listen("tauri://drag-leave", () => listener({ state: "left" })),
+        listen<{ paths: string[] }>("tauri://drag-drop", ({ payload }) => listener({ state: "dropped", paths: payload.paths })),
+      ];
+      return () => heard.forEach((stop) => void stop.then((end) => end()));
+    },
     async saveFile({ title, suggestedName, filters }) {
       return await save({ title, defaultPath: suggestedName, ...(filters && { filters }) });
     },

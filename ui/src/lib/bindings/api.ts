@@ -379,6 +379,72 @@ settings: Settings,
  */
 accounts: number, };
 export type AppStateGet = Record<symbol, never>;
+export type Attachment = { 
+/**
+ * Its id.
+ */
+id: AttachmentId, 
+/**
+ * Where it is in the mail.
+ */
+placement: Placement, 
+/**
+ * Its name in the mail.
+ */
+name: string, 
+/**
+ * Its media type.
+ */
+media_type: string, 
+/**
+ * In bytes.
+ */
+size: number, 
+/**
+ * SHA-256 in lower-case hexadecimal: a block shows a picture as `picture:` and this.
+ */
+digest: string, };
+export type AttachmentAdd = { 
+/**
+ * To which.
+ */
+campaign: CampaignId, 
+/**
+ * The file's whole path.
+ */
+path: string, 
+/**
+ * At the mail's end, or as a picture that blocks may show.
+ */
+placement: Placement, };
+export type AttachmentId = number;
+export type AttachmentList = { 
+/**
+ * Whose.
+ */
+campaign: CampaignId, };
+export type AttachmentListResponse = { 
+/**
+ * Attached ones in the order of their adding, then the pictures that the mail shows.
+ */
+attachments: Array<Attachment>, 
+/**
+ * How many bytes they have in each mail, a third more than on disk.
+ */
+encoded: number, 
+/**
+ * How many they may have.
+ */
+budget: number, 
+/**
+ * From how many on they are worth a thought.
+ */
+heavy: number, };
+export type AttachmentRemove = { 
+/**
+ * Which.
+ */
+id: AttachmentId, };
 export type Audience = { 
 /**
  * Lists.
@@ -419,7 +485,7 @@ ordered: boolean,
  */
 items: Array<Array<Span>>, } | { "type": "image", 
 /**
- * `https:` or `http:`.
+ * `https:` or `http:`; or `picture:` and the 64 hexadecimal digits of the file's SHA-256.
  */
 src: string, 
 /**
@@ -647,7 +713,48 @@ cap?: CampaignCap,
 /**
  * Days, as in [`CampaignSave`]; missing takes the workspace's.
  */
-grace_days?: number, };
+grace_days?: number, 
+/**
+ * Files that go with every mail, as paths; `casementctl` reads them from the campaign file's folder.
+ */
+attachments: Array<string>, };
+export type CampaignFollowUp = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type CampaignFollowUpDiscard = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type CampaignFollowUpLaunch = { 
+/**
+ * Which.
+ */
+id: CampaignId, 
+/**
+ * Says that the warnings were seen; errors cannot be confirmed away.
+ */
+confirmed: boolean, };
+export type CampaignFollowUpPrepare = { 
+/**
+ * Which; it must be finished.
+ */
+id: CampaignId, };
+export type CampaignFollowUpResponse = { 
+/**
+ * People of the audience that are not in the ledger.
+ */
+new_people: number, 
+/**
+ * What their preparation found; `null` where none is prepared.
+ */
+prepared: Preflight | null, 
+/**
+ * Why it cannot be sent to them, as a sentence; `null` where it can.
+ */
+blocked: string | null, };
 export type CampaignGet = { 
 /**
  * Which.
@@ -728,6 +835,15 @@ export type CampaignResume = {
  * Which.
  */
 id: CampaignId, };
+export type CampaignRetry = { 
+/**
+ * Which.
+ */
+id: CampaignId, 
+/**
+ * These; missing takes all that may work next time.
+ */
+messages?: Array<MessageId>, };
 export type CampaignRow = { 
 /**
  * Its id.
@@ -905,6 +1021,40 @@ to: string,
  */
 contact?: ContactId, };
 export type CampaignTracking = "individual" | "aggregate" | "off";
+export type CampaignTroubles = { 
+/**
+ * Which.
+ */
+id: CampaignId, };
+export type CampaignTroublesResponse = { 
+/**
+ * Mails that failed: the first 500, those that may work next time at the head.
+ */
+failed: Array<Trouble>, 
+/**
+ * How many failed, and how many of these may work next time.
+ */
+failed_total: number, 
+/**
+ * See `failed_total`.
+ */
+temporary_total: number, 
+/**
+ * Mails of which nobody knows whether they left, without those that the user leaves as they are: the first 500.
+ */
+uncertain: Array<Trouble>, 
+/**
+ * How many are uncertain, and how many are left as they are.
+ */
+uncertain_total: number, 
+/**
+ * See `uncertain_total`.
+ */
+left_total: number, 
+/**
+ * Why none of them can be sent again, as a sentence; `null` where they can.
+ */
+blocked: string | null, };
 export type CampaignUnprepare = { 
 /**
  * Which.
@@ -1674,6 +1824,19 @@ time: string,
  */
 zone: string, };
 export type MessageId = number;
+export type MessageResolve = { 
+/**
+ * Of which campaign.
+ */
+id: CampaignId, 
+/**
+ * These; missing takes all that are not left as they are already.
+ */
+messages?: Array<MessageId>, 
+/**
+ * What is to become of them.
+ */
+how: Resolution, };
 export type MessageState = "planned" | "queued" | "handing_over" | "accepted" | "deferred" | "rejected" | "uncertain" | "cancelled" | "skipped";
 export type MessageTimeline = { 
 /**
@@ -1716,6 +1879,15 @@ export type NotTracked = {
  */
 total: number, } & ({ [key in "refused" | "unknown_consent" | "campaign_off" | "shared_pixel" | "no_address" | "frequency_cap" | "asks_consent" | "erased"]?: number });
 export type NotTrackedReason = "refused" | "unknown_consent" | "campaign_off" | "shared_pixel" | "no_address" | "frequency_cap" | "asks_consent" | "erased";
+export type OutboxFile = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * In bytes.
+ */
+size: number, };
 export type OutboxGet = { 
 /**
  * Which.
@@ -1772,7 +1944,11 @@ headers: Array<[string, string]>,
 /**
  * The pixel's address in the mail; `null` where there is none.
  */
-pixel: string | null, };
+pixel: string | null, 
+/**
+ * Attached files.
+ */
+files: Array<OutboxFile>, };
 export type OutboxOpenAs = { 
 /**
  * Which.
@@ -1820,6 +1996,21 @@ test: boolean,
  * The file.
  */
 path: string, };
+export type Picture = { 
+/**
+ * `image/png` and its kin.
+ */
+media_type: string, 
+/**
+ * Its bytes in base64.
+ */
+base64: string, };
+export type PictureGet = { 
+/**
+ * As in [`Attachment`].
+ */
+digest: string, };
+export type Placement = "attached" | "inline";
 export type Preflight = { 
 /**
  * Which.
@@ -1873,6 +2064,10 @@ address: Address,
  * The smallest and the largest finished mail, in bytes.
  */
 size_range: [number, number] | null, 
+/**
+ * Mails that are worth a look: the largest, the smallest, the emptiest, the first and the last.
+ */
+samples: Array<Sample>, 
 /**
  * How long sending takes at the account's limit, in seconds; `null` without a limit.
  */
@@ -2326,9 +2521,32 @@ window: Window | null,
  * The chart's first and last instant.
  */
 span: [string, string] | null, };
+export type Resolution = "leave" | "again" | "sent";
 export type RouteKind = "public" | "local" | "none";
+export type Sample = { 
+/**
+ * Whose it is; `campaign_preview` shows it.
+ */
+contact: ContactId, 
+/**
+ * Their name, or their address.
+ */
+label: string, 
+/**
+ * Why; at least one.
+ */
+kinds: Array<SampleKind>, 
+/**
+ * Bytes of the finished mail.
+ */
+size: number, 
+/**
+ * Merge fields of the mail that this person has no value for.
+ */
+empty_fields: number, };
 export type SampleDataAdd = Record<symbol, never>;
 export type SampleDataRemove = Record<symbol, never>;
+export type SampleKind = "longest" | "shortest" | "emptiest" | "first" | "last";
 export type Says = "person" | "machine" | "unknown";
 export type Secret = string;
 export type SecretPlace = "none" | "keychain" | "file";
@@ -2634,6 +2852,48 @@ network: string,
 label: LabelMark | null, };
 export type TimelineKind = "queued" | "accepted" | "deferred" | "rejected" | "uncertain" | "skipped" | "cancelled" | "hit" | "counted" | "opted_out" | "unsubscribed";
 export type Tls = "none" | "starttls" | "tls";
+export type Touched = { 
+/**
+ * How many.
+ */
+count: number, };
+export type Trouble = { 
+/**
+ * The mail.
+ */
+message: MessageId, 
+/**
+ * To whom; `null` once the person is erased.
+ */
+contact: ContactId | null, 
+/**
+ * Their name, or their address.
+ */
+label: string, 
+/**
+ * Their address.
+ */
+email: string, 
+/**
+ * `rejected`, `skipped` (it could not be made) or `uncertain`.
+ */
+state: MessageState, 
+/**
+ * The server's words, or what happened.
+ */
+reply: string, 
+/**
+ * When that was.
+ */
+at: string | null, 
+/**
+ * It was given up after attempts that might have worked: another one may.
+ */
+temporary: boolean, 
+/**
+ * It cannot be sent again: the person was erased, or this address gets no mail any more.
+ */
+stopped: boolean, };
 export type UnknownPolicy = "personal" | "shared" | "none";
 export type Unmeasured = "nothing_accepted" | "no_pixel" | "not_open" | "never_reachable";
 export type Verify = Record<symbol, never>;
@@ -2727,6 +2987,17 @@ export type Commands = {
   campaign_preview: [CampaignPreview, Preview];
   campaign_test_mail: [CampaignTestMail, TestMailResponse];
   document_from_markdown: [DocumentFromMarkdown, DocumentResponse];
+  campaign_troubles: [CampaignTroubles, CampaignTroublesResponse];
+  campaign_retry: [CampaignRetry, Touched];
+  message_resolve: [MessageResolve, Touched];
+  campaign_follow_up: [CampaignFollowUp, CampaignFollowUpResponse];
+  campaign_follow_up_prepare: [CampaignFollowUpPrepare, JobStarted];
+  campaign_follow_up_launch: [CampaignFollowUpLaunch, Done];
+  campaign_follow_up_discard: [CampaignFollowUpDiscard, Done];
+  attachment_add: [AttachmentAdd, Attachment];
+  attachment_list: [AttachmentList, AttachmentListResponse];
+  attachment_remove: [AttachmentRemove, Done];
+  picture_get: [PictureGet, Picture];
   campaign_prepare: [CampaignPrepare, JobStarted];
   campaign_unprepare: [CampaignUnprepare, Done];
   campaign_preflight: [CampaignPreflight, Preflight];
@@ -2798,6 +3069,17 @@ export const provides: Record<keyof Commands, Tag[]> = {
   campaign_preview: [],
   campaign_test_mail: [],
   document_from_markdown: [],
+  campaign_troubles: ["campaigns", "contacts"],
+  campaign_retry: [],
+  message_resolve: [],
+  campaign_follow_up: ["campaigns", "contacts", "lists"],
+  campaign_follow_up_prepare: [],
+  campaign_follow_up_launch: [],
+  campaign_follow_up_discard: [],
+  attachment_add: [],
+  attachment_list: ["campaigns"],
+  attachment_remove: [],
+  picture_get: ["campaigns"],
   campaign_prepare: [],
   campaign_unprepare: [],
   campaign_preflight: ["campaigns", "accounts", "contacts", "reach", "settings"],

@@ -18,6 +18,10 @@ export function mendAt(finding: Finding, campaign: CampaignId): { label: string;
     case "no_recipients":
     case "window_ends_before_sending":
       return { label: "Campaign settings", href: `#/compose/${campaign}?panel=settings` };
+    case "attachment_missing":
+    case "files_too_large":
+    case "heavy_files":
+      return { label: "Show the files", href: `#/compose/${campaign}` };
     case "no_subject":
       return { label: "Write it", href: `#/compose/${campaign}` };
     default:

@@ -1,4 +1,6 @@
 /** The launch page's words for what the core counts by reason. */
+import type { Sample, SampleKind } from "$lib/bindings/api";
+import { counted } from "$lib/format/number";
 
 const SKIP_WORDS: Record<string, [one: string, many: string]> = {
   unsubscribed: ["who unsubscribed", "who unsubscribed"],
@@ -12,4 +14,20 @@ const SKIP_WORDS: Record<string, [one: string, many: string]> = {
 export function skipWords(reason: string, n: number): string {
   const [one, many] = SKIP_WORDS[reason] ?? [`(${reason.replaceAll("_", " ")})`, `(${reason.replaceAll("_", " ")})`];
   return n === 1 ? one : many;
+}
+
+const SAMPLE_WORDS = {
+  longest: "the largest",
+  shortest: "the smallest",
+  emptiest: "the emptiest",
+  first: "among the first",
+  last: "among the last",
+} satisfies Record<SampleKind, string>;
+
+/** Why a mail is worth a look: `The emptiest · 2 fields without a value`. Its place in the list only where nothing else is to be said. */
+export function sampleWords(sample: Pick<Sample, "kinds" | "empty_fields">): string {
+  const special = sample.kinds.filter((kind) => kind !== "first" && kind !== "last");
+  const words = (special.length > 0 ? special : sample.kinds).map((kind) => SAMPLE_WORDS[kind]).join(", ");
+  const start = words.charAt(0).toUpperCase() + words.slice(1);
+  return sample.empty_fields === 0 ? start : `${start} · ${counted(sample.empty_fields, "field")} without a value`;
 }

@@ -1,9 +1,12 @@
 //! A kept mail, taken apart to be shown: headers, text, HTML without anything that is fetched from elsewhere.
 
+use crate::domain::attachment::picture_type;
 use crate::tracking::token::Token;
+use data_encoding::BASE64;
 use lol_html::html_content::ContentType;
 use lol_html::{RewriteStrSettings, element, rewrite_str};
 use mail_parser::{MessageParser, MimeHeaders};
+use std::collections::BTreeMap;
 
 /// A mail's parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub struct Parts {
     pub headers: Vec<[String; 2]>,
     /// The address of the pixel; `None` where there is none.
     pub pixel: Option<String>,
+    /// Attached files: name and size in bytes.
+    pub files: Vec<(String, u64)>,
 }
 
 /// Takes a mail apart; `None` for bytes that are none.
@@ -49,14 +54,42 @@ pub fn parts(bytes: &[u8]) -> Option<Parts> {
             .to_owned()
     };
     let html = part("html");
-    let (html, pixel) = harmless(&html);
+    let own = pictures(&mail);
+    let (html, pixel) = harmless(&html, &own);
+    let files = mail
+        .parts
+        .iter()
+        .filter(|part| {
+            part.content_disposition()
+                .is_some_and(|way| way.ctype() == "attachment")
+        })
+        .map(|part| {
+            let name = part.attachment_name().unwrap_or_default();
+            (name.to_owned(), part.contents().len() as u64)
+        })
+        .collect();
     Some(Parts {
         from,
         html,
         text: part("plain"),
         headers,
         pixel,
+        files,
     })
+}
+
+/// Returns the pictures that a mail carries, by Content-ID, as addresses that hold them.
+fn pictures(mail: &mail_parser::Message<'_>) -> BTreeMap<String, String> {
+    let parts = mail.parts.iter();
+    parts
+        .filter_map(|part| {
+            let id = part.content_id()?;
+            // Whatever its headers say, it is shown as what it is, or not at all.
+            let media_type = picture_type(part.contents()).ok()?;
+            let bytes = BASE64.encode(part.contents());
+            Some((id.to_owned(), format!("data:{media_type};base64,{bytes}")))
+        })
+        .collect()
 }
 
 fn decoded(mail: &mail_parser::Message<'_>, name: &str, raw: &str) -> String {
@@ -81,7 +114,8 @@ fn is_remote(address: &str) -> bool {
 }
 
 /// Returns HTML from which nothing is fetched, and the pixel's address.
-fn harmless(html: &str) -> (String, Option<String>) {
+/// `own` are the pictures that it carries.
+fn harmless(html: &str, own: &BTreeMap<String, String>) -> (String, Option<String>) {
     let mut pixel = None;
     let handlers = vec![
         element!("img", |img| {
@@ -89,6 +123,9 @@ fn harmless(html: &str) -> (String, Option<String>) {
             if is_pixel(&src) {
                 pixel.get_or_insert(src);
                 img.remove();
+            } else if let Some(own) = src.strip_prefix("cid:").and_then(|id| own.get(id)) {
+                img.set_attribute("src", own)?;
+                img.remove_attribute("srcset");
             } else if is_remote(&src) || img.has_attribute("srcset") {
                 let alt = img.get_attribute("alt").unwrap_or_default();
                 let words = match alt.trim() {
@@ -143,7 +180,7 @@ mod tests {
              <img src=\"{PIXEL}\" width=1><img src=\"https://x.example/boat.png\" alt=\"Our boat\">\
              <img src='data:image/gif;base64,AAAA'><script>x()</script><p style=\"color:red\">Hello</p></body></html>"
         );
-        let (safe, pixel) = harmless(&html);
+        let (safe, pixel) = harmless(&html, &BTreeMap::new());
         assert_eq!(pixel.as_deref(), Some(PIXEL));
         assert!(
             !safe.contains("x.example") && !safe.contains("t.example"),

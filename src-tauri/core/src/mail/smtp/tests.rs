@@ -192,6 +192,34 @@ fn a_drop_after_the_mails_end_is_uncertain() {
 }
 
 #[test]
+fn a_mail_with_large_files_arrives_as_it_left() {
+    let large: Vec<u8> = (0..120_000u32)
+        .flat_map(|line| format!("{line:076}\r\n").into_bytes())
+        .collect();
+    let issued = issue("localhost", Validity::Now);
+    for security in [Security::None, Security::Tls] {
+        let peer = Peer::start(Script {
+            tls: (security == Security::Tls).then(|| issued.config.clone()),
+            ..Script::default()
+        });
+        let mut to = server(&peer, security);
+        to.host = "localhost".into();
+        let settings = Settings::new(to, std::slice::from_ref(&issued.root_pem)).unwrap();
+        let mut transport = SmtpTransport::new(settings).unwrap();
+        for _ in 0..2 {
+            transport.deliver(&mail(&large)).unwrap();
+        }
+        let seen = peer.seen.lock().unwrap();
+        for arrived in &seen.mails {
+            // lettre ends every body with a line end of its own.
+            let body = arrived.strip_suffix(b"\r\n.\r\n");
+            assert!(body == Some(&*large), "{security:?}: every byte, in its order");
+        }
+        assert_eq!((seen.connections, seen.mails.len()), (1, 2), "{security:?}");
+    }
+}
+
+#[test]
 fn a_connection_that_was_closed_while_idle_is_made_anew() {
     let script = Script {
         mails_per_connection: 1,

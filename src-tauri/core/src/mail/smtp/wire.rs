@@ -59,6 +59,9 @@ pub(super) struct Wire {
     /// What was read before lettre began, the greeting: it is read from here again.
     replay: Vec<u8>,
     out: Vec<u8>,
+    /// How much of `out` was written: what is left is not moved to its front each time, since TLS takes a large mail in
+    /// small pieces.
+    sent: usize,
     meter: Meter,
 }
 
@@ -69,23 +72,29 @@ impl Wire {
             link,
             replay,
             out: Vec::new(),
+            sent: 0,
             meter: meter.clone(),
         };
         (wire, meter)
     }
 
     fn drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.out.is_empty() {
+        while self.sent < self.out.len() {
+            let left = &self.out[self.sent..];
             let n = match &mut self.link {
-                Link::Plain(stream) => ready!(Pin::new(stream).poll_write(cx, &self.out))?,
-                Link::Tls(stream) => ready!(Pin::new(stream).poll_write(cx, &self.out))?,
+                Link::Plain(stream) => ready!(Pin::new(stream).poll_write(cx, left))?,
+                Link::Tls(stream) => ready!(Pin::new(stream).poll_write(cx, left))?,
             };
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.out.drain(..n);
+            self.sent += n;
             self.meter.written.fetch_add(n as u64, Ordering::Release);
         }
+        self.out.clear();
+        self.sent = 0;
+        // A large mail's room is given back.
+        self.out.shrink_to(2 * GATHER_BYTES);
         match &mut self.link {
             Link::Plain(stream) => Pin::new(stream).poll_flush(cx),
             Link::Tls(stream) => Pin::new(stream).poll_flush(cx),
@@ -116,7 +125,7 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.out.len() >= GATHER_BYTES {
+        if self.out.len() - self.sent >= GATHER_BYTES {
             ready!(self.drain(cx))?;
         }
         self.out.extend_from_slice(buf);

@@ -24,6 +24,7 @@ fn audited(change: impl Fn(&mut Rendered), expected: impl Fn(&mut Expected)) -> 
         question: None,
         unsubscribe: &unsubscribe,
         postal_address: POSTAL,
+        files: &[],
     };
     expected(&mut wanted);
     audit(&mail(&rendered, &someone), &wanted)

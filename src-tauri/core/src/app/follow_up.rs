@@ -1,0 +1,315 @@
+//! People who joined the audience after a campaign was sent: planned, audited and shown like a first launch, then sent
+//! as a further part of the same campaign.
+//!
+//! Their rows stand in the campaign's ledger as `planned`, behind those of before, and nothing plans or queues them
+//! while the campaign is finished. `campaign.follow_up` says that they are there: it is written before the first row
+//! and cleared behind the last one, so that after a crash none is left that nobody knows of.
+
+use super::auditing::{self, Steps};
+use super::engine::Engine;
+use super::launch::{self, Whom};
+use super::preflight::{self, Facts, For, Prepared};
+use super::{after, sending};
+use crate::api::{
+    ActivityKind, CampaignFollowUp, CampaignFollowUpDiscard, CampaignFollowUpLaunch, CampaignFollowUpPrepare,
+    CampaignFollowUpResponse, Code, Done, Error, FindingLevel, JobStarted, Preflight, Result, Tag,
+};
+use crate::domain::campaign::CampaignState;
+use crate::engine::jobs::Progress;
+use crate::ids::{CampaignId, MessageId};
+use crate::store::activity::{self, NewActivity};
+use crate::store::campaign;
+use crate::store::{Conn, Priority, after as ledger, message};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// What `campaign.follow_up` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Kept {
+    /// The ledger's last row of before.
+    after: MessageId,
+    /// What the preparation found; `None` while it is at work.
+    preflight: Option<Preflight>,
+}
+
+fn kept(conn: &Conn, id: CampaignId) -> Result<Option<Kept>> {
+    ledger::follow_up(conn, id)?
+        .map(|text| {
+            serde_json::from_str(&text).map_err(|error| {
+                Error::new(
+                    Code::Internal,
+                    format!("What was prepared for new people cannot be read: {error}. Discard it."),
+                )
+            })
+        })
+        .transpose()
+}
+
+fn keep(conn: &Conn, id: CampaignId, kept: &Kept) -> Result<()> {
+    let text = serde_json::to_string(kept)
+        .map_err(|error| Error::new(Code::Internal, format!("a preparation is no JSON: {error}")))?;
+    Ok(ledger::set_follow_up(conn, id, Some(&text))?)
+}
+
+/// Says why nothing can be sent to new people; `None` where it can.
+fn blocked(conn: &Conn, id: CampaignId, engine: &Engine) -> Result<Option<String>> {
+    let head = campaign::find_head(conn, id)?.ok_or_else(|| Error::not_found("campaign", id))?;
+    Ok(match head.state {
+        CampaignState::Running | CampaignState::Paused => Some(format!(
+            "{} is not finished yet. New people can get it when it is.",
+            head.name
+        )),
+        _ => after::blocked(conn, id, engine.clock.now())?,
+    })
+}
+
+/// Tells who joined since, and what is prepared for them.
+pub fn get(engine: &Arc<Engine>, request: CampaignFollowUp) -> Result<CampaignFollowUpResponse> {
+    let id = request.id;
+    let (new_people, kept, blocked) = engine.read(|conn| {
+        let audience = super::campaign::find(conn, id)?.audience;
+        Ok((
+            ledger::newcomers(conn, id, &audience)?,
+            kept(conn, id)?,
+            blocked(conn, id, engine)?,
+        ))
+    })?;
+    let prepared = match kept.and_then(|kept| kept.preflight) {
+        Some(preflight) => Some(standing(engine, id, preflight)?),
+        None => None,
+    };
+    Ok(CampaignFollowUpResponse {
+        new_people,
+        prepared,
+        blocked,
+    })
+}
+
+/// Returns a preparation with the findings of now.
+fn standing(engine: &Arc<Engine>, id: CampaignId, kept: Preflight) -> Result<Preflight> {
+    let facts = preflight::facts(engine, id, For::Looking)?;
+    let samples = engine.read(|conn| auditing::labelled(conn, kept.samples))?;
+    Ok(told(
+        &facts,
+        Prepared {
+            to_send: kept.to_send,
+            skipped: kept.skipped,
+            tracking: kept.tracking,
+            not_tracked: kept.not_tracked,
+            findings: kept.findings,
+            size_range: kept.size_range,
+            samples,
+        },
+    ))
+}
+
+/// As [`preflight::answer`], with what differs for a campaign whose mails are frozen.
+fn told(facts: &Facts, prepared: Prepared) -> Preflight {
+    let mut preflight = preflight::answer(facts, Some(prepared));
+    // Kept ones would be told twice.
+    preflight.findings.retain(|found| found.id != "sender_changed");
+    if facts.campaign.imprint != facts.imprint() {
+        preflight.findings.push(preflight::finding(
+            FindingLevel::Warning,
+            "sender_changed",
+            "The sender, the organisation or the postal address was changed since this campaign was sent. These mails \
+             still say what the first ones said.",
+        ));
+        preflight.findings.sort_by_key(|found| found.level);
+    }
+    preflight
+}
+
+/// Prepares and audits the mails to new people, as a job.
+pub fn prepare(engine: &Arc<Engine>, request: CampaignFollowUpPrepare) -> Result<JobStarted> {
+    let id = request.id;
+    let deputy = engine.clone();
+    let (name, after) = engine.write(&[Tag::Campaigns], move |conn| {
+        if let Some(sentence) = blocked(conn, id, &deputy)? {
+            return Err(Error::conflict(sentence));
+        }
+        let campaign = super::campaign::find(conn, id)?;
+        let before = kept(conn, id)?;
+        if before.as_ref().is_some_and(|kept| kept.preflight.is_none()) {
+            return Err(Error::conflict(format!(
+                "Mails to new people are being prepared for {} already.",
+                campaign.head.name
+            )));
+        }
+        if before.is_none() && ledger::newcomers(conn, id, &campaign.audience)? == 0 {
+            return Err(Error::conflict(format!(
+                "Nobody joined the audience of {} since it was sent.",
+                campaign.head.name
+            )));
+        }
+        let after = match before {
+            Some(kept) => kept.after,
+            None => ledger::last(conn, id)?,
+        };
+        keep(
+            conn,
+            id,
+            &Kept {
+                after,
+                preflight: None,
+            },
+        )?;
+        Ok((campaign.head.name, after))
+    })?;
+    let job = engine.jobs.start(format!("Preparing {name} for new people"), {
+        let engine = engine.clone();
+        move |progress| {
+            let result = fill_and_audit(&engine, id, after, progress);
+            if result.is_err() {
+                clear(&engine, id, after)?;
+            }
+            engine.announce(&[Tag::Campaigns]);
+            result
+        }
+    });
+    Ok(JobStarted { job })
+}
+
+fn fill_and_audit(
+    engine: &Arc<Engine>,
+    id: CampaignId,
+    after: MessageId,
+    progress: &Progress,
+) -> Result<Preflight> {
+    progress.step(0, None)?;
+    remove_rows(engine, id, after)?;
+    let facts = preflight::facts(engine, id, For::Sending)?;
+    let cap = facts
+        .campaign
+        .own
+        .over(super::settings::limits(&facts.settings))
+        .tracked_mails;
+    let total = u64::from(facts.audience) * 2;
+    launch::fill(engine, &facts, cap, Whom::Newcomers, (progress, total))?;
+    let letterhead = sending::letterhead(engine, id)?;
+    let steps = Steps {
+        progress,
+        done: total / 2,
+        total,
+    };
+    let mut audited = auditing::audit(engine, &letterhead, id, after, facts.now, steps)?;
+    audited.findings.extend(launch::login(engine, &facts)?);
+    let planned = engine.read(|conn| Ok(ledger::planned(conn, id, after)?))?;
+    let preflight = told(
+        &facts,
+        Prepared {
+            to_send: planned.to_send,
+            skipped: planned.skipped,
+            tracking: planned.tracking,
+            not_tracked: planned.not_tracked,
+            findings: audited.findings,
+            size_range: audited.size_range,
+            samples: audited.samples,
+        },
+    );
+    let done = Kept {
+        after,
+        preflight: Some(preflight.clone()),
+    };
+    engine.write(&[Tag::Campaigns], move |conn| keep(conn, id, &done))?;
+    let samples = engine.read(|conn| auditing::labelled(conn, preflight.samples.clone()))?;
+    Ok(Preflight { samples, ..preflight })
+}
+
+/// Sends what was prepared.
+pub fn launch(engine: &Arc<Engine>, request: CampaignFollowUpLaunch) -> Result<Done> {
+    let id = request.id;
+    let prepared = engine.read(|conn| kept(conn, id))?;
+    let Some(Kept {
+        after,
+        preflight: Some(kept_preflight),
+    }) = prepared
+    else {
+        return Err(Error::conflict(
+            "No mails to new people are prepared. Prepare them first.",
+        ));
+    };
+    let to_send = kept_preflight.to_send;
+    launch::refuse_findings(&standing(engine, id, kept_preflight)?, request.confirmed)?;
+    let now = engine.clock.now();
+    let deputy = engine.clone();
+    let first_mail_at = engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
+        if let Some(sentence) = blocked(conn, id, &deputy)? {
+            return Err(Error::conflict(sentence));
+        }
+        let campaign = super::campaign::find(conn, id)?;
+        let same = kept(conn, id)?.is_some_and(|kept| kept.after == after && kept.preflight.is_some())
+            && ledger::planned(conn, id, after)?.to_send == to_send
+            && ledger::newcomers(conn, id, &campaign.audience)? == 0
+            && message::changed_since_planned(conn, id)? == 0;
+        if !same {
+            return Err(Error::conflict(format!(
+                "The mails to new people of {} must be prepared again: people joined or were changed since.",
+                campaign.head.name
+            )));
+        }
+        ledger::set_follow_up(conn, id, None)?;
+        if !ledger::reopen(conn, id, now)? {
+            return Err(Error::conflict(format!(
+                "{} is not finished.",
+                campaign.head.name
+            )));
+        }
+        let first_mail_at = campaign.head.first_mail_at.unwrap_or(now);
+        message::enqueue(conn, id, first_mail_at, now, sending::CHUNK)?;
+        let people = if to_send == 1 { "person" } else { "people" };
+        let text = format!("Launched again, to {to_send} {people} who joined since.");
+        let row = NewActivity::new(ActivityKind::Campaign, text);
+        activity::add(conn, now, &row.of(id))?;
+        Ok(first_mail_at)
+    })?;
+    sending::enqueue(engine, id, first_mail_at)?;
+    sending::wake(engine);
+    Ok(Done {})
+}
+
+/// Throws away what was prepared.
+pub fn discard(engine: &Arc<Engine>, request: CampaignFollowUpDiscard) -> Result<Done> {
+    let id = request.id;
+    let Some(kept) = engine.read(|conn| kept(conn, id))? else {
+        return Ok(Done {});
+    };
+    if kept.preflight.is_none() {
+        return Err(Error::conflict(
+            "Mails to new people are being prepared. Cancel that first.",
+        ));
+    }
+    clear(engine, id, kept.after)?;
+    Ok(Done {})
+}
+
+/// Removes the rows, and then what says that they are there.
+fn clear(engine: &Engine, id: CampaignId, after: MessageId) -> Result<()> {
+    remove_rows(engine, id, after)?;
+    engine.write(&[Tag::Campaigns], move |conn| {
+        Ok(ledger::set_follow_up(conn, id, None)?)
+    })
+}
+
+fn remove_rows(engine: &Engine, id: CampaignId, after: MessageId) -> Result<()> {
+    while engine.db.write(Priority::Bulk, move |conn| {
+        ledger::discard(conn, id, after, sending::CHUNK).map_err(Error::from)
+    })? > 0
+    {}
+    Ok(())
+}
+
+/// Throws away what a crash left half prepared.
+pub(crate) fn recover(engine: &Engine) -> Result<()> {
+    let finished = engine.read(|conn| Ok(campaign::in_state(conn, CampaignState::Finished)?))?;
+    for head in finished {
+        match engine.read(|conn| kept(conn, head.id))? {
+            Some(kept) if kept.preflight.is_none() => clear(engine, head.id, kept.after)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
