@@ -47,6 +47,10 @@ data! {
         pub secret_note: String,
         /// Part of the sample data.
         pub sample: bool,
+        /// How it signs in; `null` is by password.
+        pub sign_in: Option<super::SignIn>,
+        /// The certificate that the user trusts for this host and port though nobody vouches for it.
+        pub trusted: Option<super::Certificate>,
     }
 
     /// Adds an account, or changes the one with `id`. Announces `accounts`.
@@ -86,6 +90,12 @@ data! {
         /// See [`Account::per_minute`].
         #[serde(default)]
         pub per_minute: u32,
+        /// Signs in instead of a password; missing is by password.
+        #[serde(default)] #[ts(optional)]
+        pub sign_in: Option<super::SignInSettings>,
+        /// Trusts this certificate for this host and port; missing keeps what there is for them.
+        #[serde(default)] #[ts(optional)]
+        pub certificate: Option<String>,
     }
 
     /// Removes an account and its secret; refused while a campaign is sending from it. Announces `accounts`.
@@ -112,6 +122,8 @@ data! {
         pub steps: Vec<TestStep>,
         /// One sentence: that it works, or what is wrong and what to do.
         pub sentence: String,
+        /// The certificate that is wrong, where the user may trust it all the same.
+        pub certificate: Option<super::Certificate>,
     }
 
     /// One step of a test of the connection.

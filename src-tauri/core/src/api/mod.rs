@@ -13,6 +13,7 @@ mod error;
 mod label;
 mod outbox;
 mod report;
+mod sign_in;
 mod system;
 
 pub use account::*;
@@ -24,6 +25,7 @@ pub use error::{Code, Error, Result};
 pub use label::*;
 pub use outbox::*;
 pub use report::*;
+pub use sign_in::*;
 pub use system::*;
 
 use serde::{Deserialize, Serialize};

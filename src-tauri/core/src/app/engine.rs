@@ -69,6 +69,8 @@ pub struct Engine {
     pub(crate) upkeep: super::upkeep::Desk,
     /// Judges hits again.
     pub(crate) judging: super::judging::Bench,
+    /// Logins under way, and access tokens.
+    pub(crate) sign_ins: super::sign_in::Desk,
     /// Long jobs.
     pub jobs: Jobs,
     events: Arc<Events>,
@@ -118,6 +120,7 @@ impl Engine {
             data_requests: super::data_request::Desk::default(),
             upkeep: super::upkeep::Desk::default(),
             judging: super::judging::Bench::default(),
+            sign_ins: super::sign_in::Desk::default(),
             jobs,
             events,
             socket: Mutex::default(),

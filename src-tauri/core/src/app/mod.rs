@@ -33,11 +33,13 @@ pub mod sending;
 #[cfg(test)]
 mod sending_tests;
 pub mod settings;
+pub mod sign_in;
 pub mod simulate;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tracking;
 mod transports;
+pub mod trust;
 pub mod upkeep;
 pub mod verify;
 pub mod workspace;

@@ -232,6 +232,8 @@ impl<'a> Rehearsal<'a> {
                 reply_to: String::new(),
                 connections: 1,
                 per_minute: 0,
+                sign_in: None,
+                certificate: None,
             },
         )?;
         let (direct, entrance) = listen(engine)?;
