@@ -294,6 +294,7 @@ pub fn remove(engine: &Arc<Engine>, request: AccountRemove) -> Result<Done> {
         account::remove(conn, id)?;
         Ok(account)
     })?;
+    engine.sign_ins.forget(id);
     if let Some(place) = place(&account)
         && let Err(error) = engine.keys.remove(place, &account.secret_name)
     {

@@ -25,6 +25,8 @@ export interface Backend {
   pickFile(options: { title: string; filters?: FileFilter[] }): Promise<string | null>;
   /** Asks where to write; resolves with a path that the core can write, or null when it was dismissed. */
   saveFile(options: { title: string; suggestedName: string; filters?: FileFilter[] }): Promise<string | null>;
+  /** Opens an address in the person's browser, beside the window. */
+  openLink(url: string): void;
 }
 
 /** A refusal or failure of the core, in words that a person can act on. */
@@ -88,4 +90,5 @@ export const backend: Backend = {
   onEvent: (listener) => connected().onEvent(listener),
   pickFile: (options) => connected().pickFile(options),
   saveFile: (options) => connected().saveFile(options),
+  openLink: (url) => connected().openLink(url),
 };

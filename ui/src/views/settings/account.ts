@@ -1,5 +1,6 @@
 /** An account as it is typed, and well-known providers whose settings nobody should have to look up. */
-import type { Account, AccountKind, AccountSave, TestStepKind, Tls } from "$lib/bindings/api";
+import type { Account, AccountKind, AccountSave, Certificate, TestStepKind, Tls } from "$lib/bindings/api";
+import { signInDraftOf, signInRequestOf, type SignInDraft } from "./sign-in";
 
 export interface AccountDraft {
   name: string;
@@ -13,6 +14,9 @@ export interface AccountDraft {
   replyTo: string;
   connections: string;
   perMinute: string;
+  signIn: SignInDraft;
+  /** Taken in this form, and not saved yet. */
+  certificate: Certificate | undefined;
 }
 
 export const PORTS = { none: 25, starttls: 587, tls: 465 } satisfies Record<Tls, number>;
@@ -50,6 +54,8 @@ export function draftOf(account: Account | null, kind: AccountKind): AccountDraf
     replyTo: account?.reply_to ?? "",
     connections: String(account?.connections ?? 2),
     perMinute: account === null || account.per_minute === 0 ? "" : String(account.per_minute),
+    signIn: signInDraftOf(account),
+    certificate: undefined,
   };
 }
 
@@ -64,7 +70,9 @@ export function requestOf(draft: AccountDraft, account: Account | null, kind: Ac
     port: isOutbox ? 0 : whole(draft.port),
     tls: isOutbox ? "none" : draft.tls,
     user: isOutbox ? "" : draft.user.trim(),
-    ...(isOutbox || draft.password === "" ? {} : { password: draft.password }),
+    ...(isOutbox || draft.password === "" || draft.signIn.way !== "password" ? {} : { password: draft.password }),
+    ...(isOutbox ? {} : signInRequestOf(draft.signIn)),
+    ...(isOutbox || draft.certificate === undefined ? {} : { certificate: draft.certificate.certificate }),
     from_name: draft.fromName.trim(),
     from_address: draft.fromAddress.trim(),
     reply_to: draft.replyTo.trim(),
