@@ -255,7 +255,7 @@ pub enum Contacts {
 #[derive(Debug, Subcommand)]
 pub enum Account {
     /// Add one.
-    Add(AccountAdd),
+    Add(Box<AccountAdd>),
     /// Add the practice outbox: mails become files in the workspace.
     AddOutbox {
         /// As you call it.

@@ -1,6 +1,10 @@
 /** Real servers on loopback for signing in: `oidc-provider` gives tokens, `smtp-server` takes mail for them by XOAUTH2. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Provider } from "oidc-provider";
 import { SMTPServer } from "smtp-server";
 
@@ -56,8 +60,8 @@ export async function startServices(): Promise<Services> {
 
   const mails: Services["mails"] = [];
   let refused = 0;
-  // STARTTLS with the package's own certificate, which nobody vouches for.
   const smtp = new SMTPServer({
+    ...selfSigned(),
     authMethods: ["XOAUTH2"],
     logger: false,
     onAuth(auth, _session, done) {
@@ -76,6 +80,8 @@ export async function startServices(): Promise<Services> {
       });
     },
   });
+  // A client that refuses the certificate hangs up: that is what the test wants.
+  smtp.on("error", () => undefined);
   await new Promise<void>((resolve) => smtp.listen(0, "127.0.0.1", resolve));
   const { port: smtpPort } = smtp.server.address() as AddressInfo;
 
@@ -96,6 +102,18 @@ export async function startServices(): Promise<Services> {
       await new Promise((resolve) => listening?.close(resolve));
     },
   };
+}
+
+/** A certificate for localhost that nobody vouches for, as an owner of a small server makes it. */
+function selfSigned(): { key: Buffer; cert: Buffer } {
+  const dir = mkdtempSync(join(tmpdir(), "casement-certificate-"));
+  const [key, cert] = [join(dir, "key.pem"), join(dir, "cert.pem")];
+  const subject = ["-subj", "/O=Riverside Rowing Club/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+  const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"];
+  execFileSync("openssl", ["req", "-x509", ...kind, ...subject, "-keyout", key, "-out", cert], { stdio: "ignore" });
+  const pair = { key: readFileSync(key), cert: readFileSync(cert) };
+  rmSync(dir, { recursive: true });
+  return pair;
 }
 
 function listen(server: Server): Promise<Server> {

@@ -375,7 +375,8 @@ fn a_permission_is_for_one_user_and_one_client() {
 #[test]
 fn bad_input_is_refused_with_its_field() {
     let scene = scene();
-    let table: [(&str, fn(&mut AccountSave)); 11] = [
+    type Change = fn(&mut AccountSave);
+    let table: [(&str, Change); 11] = [
         // Neither a token nor a password leaves this computer in the clear.
         ("tls", |r| r.host = "mail.example.org".into()),
         ("certificate", |r| {

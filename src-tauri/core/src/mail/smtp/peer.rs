@@ -19,6 +19,9 @@ pub(crate) enum Ending {
     Silence,
 }
 
+/// Tells whether a token is good.
+pub(crate) type Takes = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// What the peer does.
 #[derive(Clone)]
 pub(crate) struct Script {
@@ -29,7 +32,7 @@ pub(crate) struct Script {
     /// Offers AUTH with these mechanisms and takes `news` with `secret`.
     pub(crate) mechanisms: Option<&'static str>,
     /// Takes `news` with the tokens of which this is true, by XOAUTH2; says no with a challenge first.
-    pub(crate) bearer: Option<Arc<dyn Fn(&str) -> bool + Send + Sync>>,
+    pub(crate) bearer: Option<Takes>,
     /// Replies to MAIL.
     pub(crate) mail: &'static str,
     /// Replies to RCPT, by the address.
@@ -224,7 +227,7 @@ fn authenticate(talk: &mut BufReader<Box<dyn Stream>>, line: &str) -> std::io::R
 
 /// <https://developers.google.com/workspace/gmail/imap/xoauth2-protocol#error_response>
 fn bearer(talk: &mut BufReader<Box<dyn Stream>>, line: &str, script: &Script) -> std::io::Result<()> {
-    let given = data_encoding::BASE64.decode(line["AUTH XOAUTH2 ".len()..].as_bytes());
+    let given = data_encoding::BASE64.decode(&line.as_bytes()["AUTH XOAUTH2 ".len()..]);
     let given = String::from_utf8(given.unwrap_or_default()).unwrap_or_default();
     let token = given
         .strip_prefix("user=news\x01auth=Bearer ")

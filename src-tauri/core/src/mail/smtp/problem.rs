@@ -306,6 +306,8 @@ pub(super) fn handshake(error: &std::io::Error) -> Problem {
                 C::NotValidForName | C::NotValidForNameContext { .. } => CertificateProblem::WrongName,
                 C::Expired | C::ExpiredContext { .. } => CertificateProblem::Expired,
                 C::NotValidYet | C::NotValidYetContext { .. } => CertificateProblem::NotYetValid,
+                // What `openssl req -x509` makes when it is told nothing else: an authority of its own, as a server.
+                other if other.to_string().contains("CaUsedAsEndEntity") => CertificateProblem::UnknownIssuer,
                 other => CertificateProblem::Other(clean_reply(&other.to_string())),
             })
         }

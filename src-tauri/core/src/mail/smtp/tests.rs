@@ -48,6 +48,27 @@ pub(super) fn issue(name: &str, validity: Validity) -> Issued {
     }
 }
 
+/// A certificate that signed itself and calls itself an authority.
+pub(super) fn own_authority(name: &str) -> Issued {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            key.serialize_der().try_into().unwrap(),
+        )
+        .unwrap();
+    Issued {
+        root_pem: certificate.pem().into_bytes(),
+        config: Arc::new(config),
+    }
+}
+
 /// A server's configuration that shows `certificate` and signs with a key that is not its own.
 pub(super) fn impostor(
     certificate: &[u8],

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -109,7 +110,9 @@ impl<V: ServerCertVerifier> ServerCertVerifier for Excusing<V> {
         let verified =
             self.roots
                 .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        let is_excusable = verified.as_ref().err().is_some_and(is_excusable);
+        let is_excusable = verified.as_ref().err().is_some_and(is_excusable)
+            // What the handshake's signature cannot be checked with is of no use, whoever says so.
+            && ParsedCertificate::try_from(end_entity).is_ok();
         let is_excused = is_excusable && self.exception.as_deref() == Some(end_entity.as_ref());
         *self.shown.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Shown {
             certificate: Some(end_entity.to_vec()),

@@ -120,6 +120,43 @@ fn a_server_that_shows_the_taken_certificate_without_its_key_is_refused() {
 }
 
 #[test]
+fn a_certificate_that_is_its_own_authority_is_of_an_unknown_issuer_and_can_be_taken() {
+    let ours = super::tests::own_authority("localhost");
+    let peer = peer_of(&ours, Security::Tls);
+    let found = probe(&settings(&peer, Security::Tls, None)).unwrap();
+    let (problem, _) = found.problem.unwrap();
+    assert_eq!(problem, Problem::Certificate(CertificateProblem::UnknownIssuer));
+    let taken = settings(&peer, Security::Tls, Some(found.certificate.unwrap().der));
+    assert_eq!(probe(&taken).unwrap().problem, None);
+}
+
+/// X.509 version 1, as `openssl x509 -req` makes it without extensions; rustls reads version 3 only.
+const VERSION_1: &str = "\
+    MIIBIzCByQIUZEBRX4Gmg+3uPcMs3LTTk6UyiV8wCgYIKoZIzj0EAwIwFDESMBAGA1UEAwwJbG9jYWxob3N0MB4XDTI2MTEy\
+    NzAwNTY0NloXDTM2MTEyNDAwNTY0NlowFDESMBAGA1UEAwwJbG9jYWxob3N0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\
+    j6EuKcMinchpDuhCHgPH1dYW9ISmBsgycgEx8a8R7Z3dteD3dAJLnSd4YyctA57zbmP1U0Vpb9fiCmRhTkQT/zAKBggqhkjO\
+    PQQDAgNJADBGAiEA4L8mugLmKC0B911jQoPtTWgsIrPvJsTeukxgiPpBm18CIQCdltREDucjKtfoK9nEynaOSXC6QC4lbXAn\
+    6+zkXvMzMA==";
+
+#[test]
+fn a_certificate_that_no_handshake_can_be_checked_with_is_not_offered() {
+    let der = data_encoding::BASE64.decode(VERSION_1.as_bytes()).unwrap();
+    assert_eq!(Certificate::read(&der).unwrap().subject, "CN=localhost");
+    let peer = Peer::start(Script {
+        tls: Some(super::tests::impostor(
+            &der,
+            &tokio_rustls::rustls::version::TLS13,
+        )),
+        ..Script::default()
+    });
+    for exception in [None, Some(der)] {
+        let found = probe(&settings(&peer, Security::Tls, exception)).unwrap();
+        assert!(matches!(found.problem, Some((Problem::Certificate(_), _))));
+        assert_eq!(found.certificate, None, "trusting it would lead nowhere");
+    }
+}
+
+#[test]
 fn a_certificate_whose_issuer_is_known_needs_no_exception() {
     let known = issue("localhost", Validity::Now);
     let peer = peer_of(&known, Security::Tls);
