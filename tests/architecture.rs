@@ -16,7 +16,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("lettre", &["mail", "render::mime"]),
     ("tiny_http", &["listener::server"]),
     ("hyper", &["listener::gate"]),
-    ("httparse", &["listener::gate"]),
+    // The second is the port of one login, which reads one request of a browser.
+    ("httparse", &["listener::gate", "net::oauth"]),
+    ("oauth2", &["net::oauth"]),
+    ("x509_parser", &["mail::smtp"]),
     ("tokio", &["listener::gate", "mail::smtp", "net"]),
     ("mrml", &["render::mjml"]),
     ("minijinja", &["render"]),

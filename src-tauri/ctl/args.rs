@@ -255,7 +255,7 @@ pub enum Contacts {
 #[derive(Debug, Subcommand)]
 pub enum Account {
     /// Add one.
-    Add(AccountAdd),
+    Add(Box<AccountAdd>),
     /// Add the practice outbox: mails become files in the workspace.
     AddOutbox {
         /// As you call it.
@@ -273,6 +273,22 @@ pub enum Account {
     Test {
         /// The account's name.
         name: String,
+    },
+    /// Sign in: prints the address to open in a browser, and waits for its answer, five minutes at most.
+    Login {
+        /// The account's name.
+        name: String,
+    },
+    /// Trust the certificate of an account's server though nobody vouches for it. Shows it without --sha256.
+    Trust {
+        /// The account's name.
+        name: String,
+        /// The fingerprint that its owner told you: trust the certificate if it has this one.
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<String>,
+        /// Trust none any more.
+        #[arg(long, conflicts_with = "sha256")]
+        remove: bool,
     },
     /// Remove one with its secret.
     Remove {
@@ -329,6 +345,9 @@ pub struct AccountAdd {
     /// At most so many mails a minute to one domain of recipients; 0 is no limit.
     #[arg(long, default_value_t = 0)]
     pub per_domain: u32,
+    /// Sign in instead of a password: whom with.
+    #[command(flatten)]
+    pub sign_in: SignIn,
 }
 
 /// What becomes of a campaign whose time has passed.
@@ -349,6 +368,54 @@ impl WhenLate {
             Self::Run => "run",
             Self::Ask => "ask",
             Self::Skip => "skip",
+        }
+    }
+}
+
+/// Options of `account add` for signing in instead of a password; `account login` does it then.
+#[derive(Debug, ClapArgs)]
+pub struct SignIn {
+    /// Sign in with this service instead of a password.
+    #[arg(long, value_enum, requires_all = ["client_id", "user"], conflicts_with = "password_stdin")]
+    pub oauth: Option<Service>,
+    /// Your own client id.
+    #[arg(long, value_name = "ID", requires = "oauth")]
+    pub client_id: Option<String>,
+    /// Read the client's secret from standard input: one line.
+    #[arg(long, requires = "oauth")]
+    pub client_secret_stdin: bool,
+    /// Microsoft's tenant: a domain or an id [default: common].
+    #[arg(long, default_value = "", requires = "oauth")]
+    pub tenant: String,
+    /// Of another service: where the browser goes.
+    #[arg(long, value_name = "URL", default_value = "", requires = "oauth")]
+    pub authorize_url: String,
+    /// Of another service: where tokens come from.
+    #[arg(long, value_name = "URL", default_value = "", requires = "oauth")]
+    pub token_url: String,
+    /// Of another service: what is asked for.
+    #[arg(long, value_name = "WORDS", default_value = "", requires = "oauth")]
+    pub scope: String,
+}
+
+/// Whom one signs in with.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Service {
+    /// Gmail and Google Workspace.
+    Google,
+    /// Microsoft 365 and Outlook.com.
+    Microsoft,
+    /// Another one, by its addresses.
+    Other,
+}
+
+impl Service {
+    /// Returns the word of the table.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Google => "google",
+            Self::Microsoft => "microsoft",
+            Self::Other => "other",
         }
     }
 }

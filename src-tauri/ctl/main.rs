@@ -6,6 +6,7 @@
 //! progress and errors to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod access;
+mod account;
 mod after;
 mod args;
 mod campaign;

@@ -2,7 +2,7 @@
 
 use crate::access::{self, Access};
 use crate::args::{Account, Address, Args, Command, Contacts, Import};
-use crate::{demo, judge, print, serve, simulate, tables};
+use crate::{account, demo, judge, print, serve, simulate, tables};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{self, Report, SendingStatus};
 use casement_core::engine::socket;
@@ -275,6 +275,9 @@ impl Session {
                 if options.password_stdin {
                     request["password"] = json!(one_line_of_stdin()?);
                 }
+                if let Some(sign_in) = account::sign_in(&options.sign_in, one_line_of_stdin)? {
+                    request["sign_in"] = sign_in;
+                }
                 self.access.call("account_save", request)?
             }
             Account::AddOutbox { name, from } => {
@@ -284,6 +287,17 @@ impl Session {
             }
             Account::Providers => self.access.call("account_providers", json!({}))?,
             Account::List => self.access.call("account_list", json!({}))?,
+            Account::Login { name } => {
+                let id = self.account_id(&name)?;
+                account::login(&mut self.access, &id, self.json)?
+            }
+            Account::Trust { name, sha256, remove } => {
+                let id = self.account_id(&name)?;
+                match remove {
+                    true => self.access.call("account_trust", json!({ "id": id }))?,
+                    false => account::trust(&mut self.access, &id, sha256.as_deref())?,
+                }
+            }
             Account::Remove { name } => {
                 let id = self.account_id(&name)?;
                 self.access.call("account_remove", json!({ "id": id }))?
@@ -453,10 +467,10 @@ fn one_line_of_stdin() -> Result<String> {
     let mut line = String::new();
     std::io::stdin()
         .read_line(&mut line)
-        .context("cannot read the password from standard input")?;
+        .context("cannot read the secret from standard input")?;
     let line = line.trim_end_matches(['\r', '\n']);
     if line.is_empty() {
-        bail!("there was no password on standard input");
+        bail!("there was no secret on standard input");
     }
     Ok(line.to_owned())
 }

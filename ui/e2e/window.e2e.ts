@@ -221,7 +221,7 @@ describe("sending", () => {
     const { accounts } = await window.call("account_list", {});
     const outbox = accounts.find((account) => account.kind === "outbox");
     if (outbox === undefined) throw new Error("the sample data has no outbox");
-    const { sample: _sample, secret: _secret, secret_note: _note, standing: _standing, ...settings } = outbox;
+    const { sample: _sample, secret: _secret, secret_note: _note, sign_in: _signIn, trusted: _trusted, standing: _standing, ...settings } = outbox;
     await window.call("account_save", { ...settings, per_minute: 60 });
     const { campaigns } = await window.call("campaign_list", {});
     const { id } = await window.call("campaign_duplicate", { id: campaigns[0]?.id ?? 0 });

@@ -60,6 +60,10 @@ data! {
         pub secret_note: String,
         /// Part of the sample data.
         pub sample: bool,
+        /// How it signs in; `null` is by password.
+        pub sign_in: Option<super::SignIn>,
+        /// The certificate that the user trusts for this host and port though nobody vouches for it.
+        pub trusted: Option<super::Certificate>,
     }
 
     /// Adds an account, or changes the one with `id`. Announces `accounts`.
@@ -114,6 +118,12 @@ data! {
         /// See [`Account::per_domain`].
         #[serde(default)]
         pub per_domain: u32,
+        /// Signs in instead of a password; missing is by password.
+        #[serde(default)] #[ts(optional)]
+        pub sign_in: Option<super::SignInSettings>,
+        /// Trusts this certificate for this host and port; missing keeps what there is for them.
+        #[serde(default)] #[ts(optional)]
+        pub certificate: Option<String>,
     }
 
     /// How an account stands with its server.
@@ -193,6 +203,8 @@ data! {
         pub steps: Vec<TestStep>,
         /// One sentence: that it works, or what is wrong and what to do.
         pub sentence: String,
+        /// The certificate that is wrong, where the user may trust it all the same.
+        pub certificate: Option<super::Certificate>,
     }
 
     /// One step of a test of the connection.
@@ -228,6 +240,8 @@ impl AccountSave {
             per_hour: 0,
             per_day: 0,
             per_domain: 0,
+            sign_in: None,
+            certificate: None,
         }
     }
 }

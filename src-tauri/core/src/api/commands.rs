@@ -85,6 +85,8 @@ commands! {
     account_save(AccountSave) -> Account = app::account::save;
     account_remove(AccountRemove) -> Done = app::account::remove;
     account_test(AccountTest) -> AccountTestResponse = app::account::test;
+    account_sign_in(AccountSignIn) -> AccountSignInStarted = app::sign_in::start;
+    account_trust(AccountTrust) -> Account = app::trust::trust;
 
     contact_list(ContactList) -> ContactListResponse = app::contact::list, provides [Contacts, Lists];
     contact_get(ContactGet) -> ContactDetails = app::contact::get, provides [Contacts, Lists, Opens];

@@ -15,6 +15,7 @@ mod error;
 mod label;
 mod outbox;
 mod report;
+mod sign_in;
 mod system;
 
 pub use account::*;
@@ -28,6 +29,7 @@ pub use error::{Code, Error, Result};
 pub use label::*;
 pub use outbox::*;
 pub use report::*;
+pub use sign_in::*;
 pub use system::*;
 
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! Accounts: save, test, remove.
 
 use super::engine::Engine;
-use super::standing;
+use super::{sign_in, standing, trust};
 use crate::api::{
     Account, AccountKind, AccountList, AccountListResponse, AccountProvider, AccountProviders,
     AccountProvidersResponse, AccountRemove, AccountSave, AccountTest, AccountTestResponse, Code, Done,
@@ -14,7 +14,7 @@ use crate::domain::contact::EmailAddress;
 use crate::ids::AccountId;
 use crate::mail::smtp;
 use crate::secrets::{KeyStoreError, Place, Secret};
-use crate::store::{self, account};
+use crate::store::{self, Conn, account, trusted_certificate};
 use std::sync::Arc;
 
 /// Connections at once where nothing else was chosen.
@@ -23,16 +23,16 @@ const DEFAULT_CONNECTIONS: u32 = 2;
 /// Lists all accounts by name, without their secrets.
 pub fn list(engine: &Arc<Engine>, _request: AccountList) -> Result<AccountListResponse> {
     engine.read(|conn| {
+        let accounts = account::list(conn)?.into_iter();
         Ok(AccountListResponse {
-            accounts: account::list(conn)?
-                .into_iter()
-                .map(|account| shown(conn, engine, account))
+            accounts: accounts
+                .map(|account| shown(engine, conn, account))
                 .collect::<Result<_>>()?,
         })
     })
 }
 
-fn place(account: &account::Account) -> Option<Place> {
+pub(super) fn place(account: &account::Account) -> Option<Place> {
     match account.secret_place {
         SecretPlace::None => None,
         SecretPlace::Keychain => Some(Place::Keychain),
@@ -40,11 +40,15 @@ fn place(account: &account::Account) -> Option<Place> {
     }
 }
 
-fn shown(conn: &store::Conn, engine: &Engine, account: account::Account) -> Result<Account> {
+/// Returns a stored account as it is shown, without its secrets.
+pub(super) fn shown(engine: &Engine, conn: &Conn, account: account::Account) -> Result<Account> {
+    let sign_in = store::sign_in::find(conn, account.id)?;
     let standing = standing::shown(conn, engine, &account)?;
-    let secret_note = match place(&account) {
-        None => "No password is stored.".to_owned(),
-        Some(place) => engine.keys.note(place),
+    let trusted = trust::of(trusted_certificate::find(conn, account.id)?, &account);
+    let secret_note = match (&sign_in, place(&account)) {
+        (Some(row), place) => sign_in::note(row, place).to_owned(),
+        (None, None) => "No password is stored.".to_owned(),
+        (None, Some(place)) => engine.keys.note(place),
     };
     Ok(Account {
         id: account.id,
@@ -68,6 +72,10 @@ fn shown(conn: &store::Conn, engine: &Engine, account: account::Account) -> Resu
         secret: account.secret_place,
         secret_note,
         sample: account.sample,
+        sign_in: sign_in.map(sign_in::shown),
+        trusted: trusted
+            .and_then(|row| smtp::Certificate::read(&row.certificate))
+            .map(|certificate| trust::shown(&certificate)),
     })
 }
 
@@ -255,33 +263,42 @@ fn key_store(error: &KeyStoreError) -> Error {
     )
 }
 
+/// Returns a new name for the key store.
+pub(super) fn secret_name(engine: &Engine) -> String {
+    let mut bytes = [0; 16];
+    engine.entropy.fill(&mut bytes);
+    format!("account-{}", data_encoding::HEXLOWER.encode(&bytes))
+}
+
 /// Adds an account or changes one. Its secret goes into the key store, never into the database.
 pub fn save(engine: &Arc<Engine>, request: AccountSave) -> Result<Account> {
     let mut account = checked(&request)?;
-    let before = match request.id {
-        None => None,
-        Some(id) => Some(
-            engine
-                .read(|conn| Ok(account::find(conn, id)?))?
-                .ok_or_else(|| Error::not_found("account", id))?,
-        ),
+    let signs_in = match account.kind {
+        AccountKind::Smtp => sign_in::checked(&request, &account)?,
+        AccountKind::Outbox => None,
     };
-    if let Some(before) = &before {
+    let certificate = trust::typed(&request)?;
+    let before = request
+        .id
+        .map(|id| engine.read(|conn| stored(conn, id)))
+        .transpose()?;
+    if let Some((before, ..)) = &before {
         account.sample = before.sample;
         account.secret_place = before.secret_place;
         account.secret_name = before.secret_name.clone();
         engine.read(|conn| refuse_in_hand(conn, before, &account))?;
     }
+    let was = before.as_ref().map(|(before, row)| (before, row.as_ref()));
+    let signs_in = sign_in::settle(engine, &request, &mut account, signs_in, was)?;
     if account.kind == AccountKind::Smtp
+        && signs_in.is_none()
         && let Some(password) = request
             .password
             .as_ref()
             .filter(|password| !password.reveal().is_empty())
     {
         if account.secret_name.is_empty() {
-            let mut bytes = [0; 16];
-            engine.entropy.fill(&mut bytes);
-            account.secret_name = format!("account-{}", data_encoding::HEXLOWER.encode(&bytes));
+            account.secret_name = secret_name(engine);
         }
         let kept = engine
             .keys
@@ -296,10 +313,26 @@ pub fn save(engine: &Arc<Engine>, request: AccountSave) -> Result<Account> {
     let (row, name) = (account.clone(), account.name.clone());
     account.id = engine
         .write(&[Tag::Accounts, Tag::Campaigns], move |conn| {
-            account::save(conn, &row, now).map_err(Error::from)
+            let id = account::save(conn, &row, now)?;
+            store::sign_in::save(conn, id, signs_in.as_ref())?;
+            let trusted = match certificate {
+                Some(certificate) => Some(trust::row(&row, certificate, now)),
+                None => trust::of(trusted_certificate::find(conn, id)?, &row),
+            };
+            trusted_certificate::save(conn, id, trusted.as_ref())?;
+            Ok(id)
         })
         .map_err(|error| taken(engine, error, &name))?;
-    engine.read(|conn| shown(conn, engine, account))
+    // Of another user or client, perhaps; what still holds is asked for anew.
+    engine.sign_ins.forget(account.id);
+    engine.read(|conn| shown(engine, conn, account))
+}
+
+/// Returns a stored account, and how it signs in.
+fn stored(conn: &Conn, id: AccountId) -> Result<(account::Account, Option<store::sign_in::SignIn>)> {
+    let account = account::find(conn, id)?.ok_or_else(|| Error::not_found("account", id))?;
+    let signs_in = store::sign_in::find(conn, id)?;
+    Ok((account, signs_in))
 }
 
 /// A campaign that is being sent keeps its sender: what was audited is what leaves.
@@ -346,6 +379,7 @@ pub fn remove(engine: &Arc<Engine>, request: AccountRemove) -> Result<Done> {
         account::remove(conn, id)?;
         Ok(account)
     })?;
+    engine.sign_ins.forget(id);
     if let Some(place) = place(&account)
         && let Err(error) = engine.keys.remove(place, &account.secret_name)
     {
@@ -371,8 +405,37 @@ fn secret(engine: &Engine, account: &account::Account) -> Result<Option<Secret>>
     }
 }
 
+/// What a login needs beside the account itself.
+#[derive(Default)]
+struct Login {
+    password: Option<Secret>,
+    tokens: Option<Arc<dyn smtp::Tokens>>,
+    exception: Option<Vec<u8>>,
+}
+
+/// Returns what a stored account logs in with.
+fn login(engine: &Arc<Engine>, account: &account::Account) -> Result<Login> {
+    let (signs_in, trusted) = engine.read(|conn| {
+        let signs_in = store::sign_in::find(conn, account.id)?;
+        Ok((signs_in, trusted_certificate::find(conn, account.id)?))
+    })?;
+    let exception = trust::of(trusted, account).map(|row| row.certificate);
+    Ok(match signs_in {
+        Some(_) => Login {
+            password: None,
+            tokens: Some(sign_in::tokens(engine, account.id)),
+            exception,
+        },
+        None => Login {
+            password: secret(engine, account)?,
+            tokens: None,
+            exception,
+        },
+    })
+}
+
 /// Returns how to reach the account's server.
-fn settings(engine: &Engine, account: &account::Account, password: Option<Secret>) -> Result<smtp::Settings> {
+fn settings(engine: &Engine, account: &account::Account, login: Login) -> Result<smtp::Settings> {
     let server = smtp::Server {
         host: account.host.clone(),
         port: account.port,
@@ -382,15 +445,17 @@ fn settings(engine: &Engine, account: &account::Account, password: Option<Secret
             Tls::Tls => smtp::Security::Tls,
         },
         user: account.user.clone(),
-        password,
+        password: login.password,
+        tokens: login.tokens,
+        exception: login.exception,
     };
     smtp::Settings::new(server, &engine.extra_roots)
         .map_err(|sentence| Error::new(Code::Unreachable, sentence))
 }
 
 /// Returns a transport to the account's server, not yet connected.
-pub(crate) fn smtp_transport(engine: &Engine, account: &account::Account) -> Result<Box<dyn Transport>> {
-    let settings = settings(engine, account, secret(engine, account)?)?;
+pub(crate) fn smtp_transport(engine: &Arc<Engine>, account: &account::Account) -> Result<Box<dyn Transport>> {
+    let settings = settings(engine, account, login(engine, account)?)?;
     let transport =
         smtp::SmtpTransport::new(settings).map_err(|sentence| Error::new(Code::Unreachable, sentence))?;
     Ok(Box::new(transport))
@@ -398,63 +463,87 @@ pub(crate) fn smtp_transport(engine: &Engine, account: &account::Account) -> Res
 
 /// Connects and logs in, sends nothing. What was typed is tested before it is saved.
 pub fn test(engine: &Arc<Engine>, request: AccountTest) -> Result<AccountTestResponse> {
-    let stored = match request
+    let id = request
         .id
-        .or(request.settings.as_ref().and_then(|settings| settings.id))
-    {
-        None => None,
-        Some(id) => Some(
-            engine
-                .read(|conn| Ok(account::find(conn, id)?))?
-                .ok_or_else(|| Error::not_found("account", id))?,
-        ),
-    };
+        .or(request.settings.as_ref().and_then(|settings| settings.id));
+    let stored = id.map(|id| engine.read(|conn| stored(conn, id))).transpose()?;
     match (request.settings, stored) {
-        (None, Some(stored)) => probe(engine, &stored),
+        (None, Some((stored, _))) => probe(engine, &stored),
         (None, None) => Err(Error::invalid(
             "Say which account to test, or with which settings.",
         )),
         (Some(typed), stored) => {
             let account = checked(&typed)?;
-            let typed = typed.password.filter(|password| !password.reveal().is_empty());
-            let password = match (typed, stored) {
-                (Some(password), _) => Some(password),
-                // A stored password goes to the server that it was typed for, and to no other.
-                (None, Some(stored)) if stored.host == account.host && stored.user == account.user => {
-                    secret(engine, &stored)?
-                }
-                _ => None,
+            let login = match account.kind {
+                AccountKind::Smtp => login_typed(engine, &typed, &account, stored)?,
+                AccountKind::Outbox => Login::default(),
             };
-            probe_with(engine, &account, password)
+            probe_with(engine, &account, login)
         }
     }
 }
 
+/// Returns what typed settings log in with: what was typed, and what is stored for the same server and user.
+fn login_typed(
+    engine: &Arc<Engine>,
+    typed: &AccountSave,
+    account: &account::Account,
+    stored: Option<(account::Account, Option<store::sign_in::SignIn>)>,
+) -> Result<Login> {
+    let signs_in = sign_in::checked(typed, account)?;
+    let certificate = trust::typed(typed)?;
+    // A stored secret goes to the server that it was typed for, and to no other.
+    let same = stored.filter(|(stored, _)| stored.host == account.host && stored.user == account.user);
+    let mut login = Login::default();
+    match (&signs_in, &same) {
+        (None, Some((stored, None))) => login.password = secret(engine, stored)?,
+        (None, _) => {}
+        (Some(typed), Some((stored, Some(row)))) if row.is_same_client(typed) => {
+            login.tokens = Some(sign_in::tokens(engine, stored.id));
+        }
+        (Some(_), _) => login.tokens = Some(sign_in::no_tokens()),
+    }
+    if let Some(password) = typed
+        .password
+        .as_ref()
+        .filter(|password| signs_in.is_none() && !password.reveal().is_empty())
+    {
+        login.password = Some(password.clone());
+    }
+    login.exception = match (certificate, same) {
+        (Some(certificate), _) => Some(certificate),
+        (None, Some((stored, _))) => {
+            let row = engine.read(|conn| Ok(trusted_certificate::find(conn, stored.id)?))?;
+            trust::of(row, account).map(|row| row.certificate)
+        }
+        (None, None) => None,
+    };
+    Ok(login)
+}
+
 /// Tries a stored account's connection and login.
-pub(crate) fn probe(engine: &Engine, account: &account::Account) -> Result<AccountTestResponse> {
-    match secret(engine, account) {
-        Ok(password) => probe_with(engine, account, password),
+pub(crate) fn probe(engine: &Arc<Engine>, account: &account::Account) -> Result<AccountTestResponse> {
+    match login(engine, account) {
+        Ok(login) => probe_with(engine, account, login),
         Err(error) => Ok(AccountTestResponse {
             ok: false,
             steps: Vec::new(),
             sentence: error.message,
+            certificate: None,
         }),
     }
 }
 
-fn probe_with(
-    engine: &Engine,
-    account: &account::Account,
-    password: Option<Secret>,
-) -> Result<AccountTestResponse> {
+fn probe_with(engine: &Engine, account: &account::Account, login: Login) -> Result<AccountTestResponse> {
     if account.kind == AccountKind::Outbox {
         return Ok(AccountTestResponse {
             ok: true,
             steps: Vec::new(),
             sentence: "The practice outbox needs no connection: its mails stay on this computer.".into(),
+            certificate: None,
         });
     }
-    let settings = settings(engine, account, password)?;
+    let settings = settings(engine, account, login)?;
     let probe = smtp::probe(&settings).map_err(|sentence| Error::new(Code::Unreachable, sentence))?;
     let step = |step: smtp::Step, ok, detail| TestStep {
         kind: match step {
@@ -486,5 +575,6 @@ fn probe_with(
         ok: probe.problem.is_none(),
         steps,
         sentence,
+        certificate: probe.certificate.as_ref().map(trust::shown),
     })
 }

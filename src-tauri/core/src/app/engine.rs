@@ -74,6 +74,8 @@ pub struct Engine {
     pub(crate) judging: super::judging::Bench,
     /// The files of campaigns.
     pub(crate) files: super::attachments::Shelf,
+    /// Logins under way, and access tokens.
+    pub(crate) sign_ins: super::sign_in::Desk,
     /// Long jobs.
     pub jobs: Jobs,
     events: Arc<Events>,
@@ -124,6 +126,7 @@ impl Engine {
             upkeep: super::upkeep::Desk::default(),
             judging: super::judging::Bench::default(),
             files: super::attachments::Shelf::default(),
+            sign_ins: super::sign_in::Desk::default(),
             jobs,
             events,
             socket: Mutex::default(),

@@ -42,12 +42,14 @@ pub mod sending;
 #[cfg(test)]
 mod sending_tests;
 pub mod settings;
+pub mod sign_in;
 pub mod simulate;
 pub(crate) mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tracking;
 mod transports;
+pub mod trust;
 pub mod upkeep;
 pub mod verify;
 pub mod workspace;

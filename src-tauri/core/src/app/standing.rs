@@ -215,8 +215,8 @@ pub(crate) fn account_sentence(name: &str, error: &DeliveryError) -> String {
     let words = &error.reply;
     match error.kind {
         ErrorKind::Auth => format!(
-            "The server refused the login of the account {name} ({words}). Check the password, or create an app \
-             password, then resume."
+            "The account {name} could not log in ({words}). Check its password, or sign in again, in Settings, then \
+             resume."
         ),
         ErrorKind::Quota => format!(
             "The account {name} has reached its provider's limit ({words}). Resume when the provider allows more."

@@ -17,19 +17,28 @@ pub(crate) struct Bench {
 
 /// Opens an engine whose clock stands at 2026-04-01T08:00:00Z.
 pub(crate) fn bench() -> Bench {
+    bench_with(Arc::new(NoKeys))
+}
+
+/// Opens such an engine with a key store of the test's own.
+pub(crate) fn bench_with(keys: Arc<dyn KeyStore>) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at("2026-04-01T08:00:00Z".parse().unwrap()));
-    let engine = open(dir.path(), clock.clone());
+    let engine = open_with(dir.path(), clock.clone(), keys);
     Bench { engine, clock, dir }
 }
 
 /// Opens an engine over the workspace in `dir`.
 pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Arc<Engine> {
+    open_with(dir, clock, Arc::new(NoKeys))
+}
+
+fn open_with(dir: &Path, clock: Arc<dyn Clock>, keys: Arc<dyn KeyStore>) -> Arc<Engine> {
     Engine::open(EngineOptions {
         workspace: dir.join("workspace"),
         clock,
         entropy: Arc::new(SeededEntropy::new(1)),
-        keys: Arc::new(NoKeys),
+        keys,
         zone: "UTC".into(),
         machine: "here".into(),
         extra_roots: Vec::new(),
@@ -58,7 +67,7 @@ impl Drop for Bench {
     }
 }
 
-/// No test of a use case logs in anywhere.
+/// Most tests of use cases log in nowhere.
 struct NoKeys;
 
 impl KeyStore for NoKeys {

@@ -1,3 +1,4 @@
 //! Outgoing connections other than mail.
 
 pub mod http;
+pub mod oauth;

@@ -177,6 +177,17 @@ pub fn save(conn: &Conn, account: &Account, now: Instant) -> Result<AccountId> {
         .query_row(values, |row| row.get(0).map(AccountId))?)
 }
 
+/// Notes where the key store keeps the secret now, and under which name.
+pub fn set_secret(conn: &Conn, account: &Account) -> Result<()> {
+    conn.prepare_cached("UPDATE account SET secret_place = ?2, secret_name = ?3 WHERE id = ?1")?
+        .execute(rusqlite::params![
+            account.id.0,
+            place_word(account.secret_place),
+            account.secret_name
+        ])?;
+    Ok(())
+}
+
 /// Removes an account; campaigns that named it have none then. Tells whether there was one.
 pub fn remove(conn: &Conn, id: AccountId) -> Result<bool> {
     Ok(conn

@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0005_truth.sql"),
     include_str!("migrations/0006_sending.sql"),
     include_str!("migrations/0007_attachments.sql"),
+    include_str!("migrations/0008_auth.sql"),
 ];
 
 /// How many backups are kept, and for how long.

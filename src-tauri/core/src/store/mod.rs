@@ -34,10 +34,12 @@ pub mod retention;
 pub mod rollup;
 pub mod route;
 pub mod setting;
+pub mod sign_in;
 mod spool;
 pub mod standing;
 pub mod suppression;
 pub mod test_token;
+pub mod trusted_certificate;
 pub mod uptime;
 
 #[cfg(any(test, feature = "fuzzing"))]

@@ -30,6 +30,8 @@ export interface Backend {
   onFileDrop(listener: (drop: FileDrop) => void): () => void;
   /** Asks where to write; resolves with a path that the core can write, or null when it was dismissed. */
   saveFile(options: { title: string; suggestedName: string; filters?: FileFilter[] }): Promise<string | null>;
+  /** Opens an address in the person's browser, beside the window. */
+  openLink(url: string): void;
 }
 
 /** A refusal or failure of the core, in words that a person can act on. */
@@ -94,4 +96,5 @@ export const backend: Backend = {
   pickFile: (options) => connected().pickFile(options),
   onFileDrop: (listener) => connected().onFileDrop(listener),
   saveFile: (options) => connected().saveFile(options),
+  openLink: (url) => connected().openLink(url),
 };

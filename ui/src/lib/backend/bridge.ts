@@ -81,6 +81,9 @@ export function openBridge(): Backend {
     async saveFile({ suggestedName }) {
       return await lay(`/__save?name=${encodeURIComponent(suggestedName)}`, "");
     },
+    openLink(url) {
+      window.open(url, "_blank", "noopener");
+    },
   };
 }
 

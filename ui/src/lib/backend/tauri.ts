@@ -33,5 +33,9 @@ export function openTauri(): Backend {
     async saveFile({ title, suggestedName, filters }) {
       return await save({ title, defaultPath: suggestedName, ...(filters && { filters }) });
     },
+    openLink(url) {
+      // The shell stops every navigation away from the page, and hands the address to the system (`links.rs`).
+      window.location.assign(url);
+    },
   };
 }

@@ -84,7 +84,15 @@ secret_note: string,
 /**
  * Part of the sample data.
  */
-sample: boolean, };
+sample: boolean, 
+/**
+ * How it signs in; `null` is by password.
+ */
+sign_in: SignIn | null, 
+/**
+ * The certificate that the user trusts for this host and port though nobody vouches for it.
+ */
+trusted: Certificate | null, };
 export type AccountId = number;
 export type AccountKind = "smtp" | "outbox";
 export type AccountList = Record<symbol, never>;
@@ -229,7 +237,29 @@ per_day: number,
 /**
  * See [`Account::per_domain`].
  */
-per_domain: number, };
+per_domain: number, 
+/**
+ * Signs in instead of a password; missing is by password.
+ */
+sign_in?: SignInSettings, 
+/**
+ * Trusts this certificate for this host and port; missing keeps what there is for them.
+ */
+certificate?: string, };
+export type AccountSignIn = { 
+/**
+ * A saved account with a service to sign in with.
+ */
+id: AccountId, };
+export type AccountSignInStarted = { 
+/**
+ * Waits for the browser; its result is an [`Account`](super::Account). Cancel it to end the login.
+ */
+job: JobId, 
+/**
+ * What the browser opens.
+ */
+url: string, };
 export type AccountStanding = { 
 /**
  * May it send now.
@@ -273,7 +303,20 @@ steps: Array<TestStep>,
 /**
  * One sentence: that it works, or what is wrong and what to do.
  */
-sentence: string, };
+sentence: string, 
+/**
+ * The certificate that is wrong, where the user may trust it all the same.
+ */
+certificate: Certificate | null, };
+export type AccountTrust = { 
+/**
+ * Which account; the exception is for its host and port.
+ */
+id: AccountId, 
+/**
+ * See [`Certificate::certificate`].
+ */
+certificate?: string, };
 export type ActivityKind = "look" | "opted_out" | "unsubscribed" | "campaign" | "contacts" | "reach" | "problem";
 export type ActivityList = { 
 /**
@@ -1078,6 +1121,31 @@ window?: WindowSpec,
  * Days after the window in which loads are still counted as late, 0 to 90; missing stays as it is.
  */
 grace_days?: number, };
+export type Certificate = { 
+/**
+ * SHA-256 of the certificate in groups of four hexadecimal digits.
+ */
+fingerprint: string, 
+/**
+ * Whom it is for, as it says itself.
+ */
+subject: string, 
+/**
+ * Who signed it, as it says itself.
+ */
+issuer: string, 
+/**
+ * Its beginning.
+ */
+valid_from: string, 
+/**
+ * Its end.
+ */
+valid_until: string, 
+/**
+ * The certificate itself, DER in base64: what is sent back to trust it.
+ */
+certificate: string, };
 export type Closing = { 
 /**
  * When.
@@ -2754,6 +2822,69 @@ cap_machine_hits?: number,
  * See [`Settings::verdicts_months`]. 1 to 60.
  */
 verdicts_months?: number, };
+export type SignIn = { 
+/**
+ * See [`SignInSettings::service`].
+ */
+service: SignInService, 
+/**
+ * See [`SignInSettings::client_id`].
+ */
+client_id: string, 
+/**
+ * A client secret is kept.
+ */
+has_client_secret: boolean, 
+/**
+ * See [`SignInSettings::tenant`].
+ */
+tenant: string, 
+/**
+ * See [`SignInSettings::authorize_url`].
+ */
+authorize_url: string, 
+/**
+ * See [`SignInSettings::token_url`].
+ */
+token_url: string, 
+/**
+ * See [`SignInSettings::scope`].
+ */
+scope: string, 
+/**
+ * Since when the permission holds; `null`: to sign in.
+ */
+signed_in_at: string | null, };
+export type SignInService = "google" | "microsoft" | "other";
+export type SignInSettings = { 
+/**
+ * Whose accounts they are.
+ */
+service: SignInService, 
+/**
+ * The user's own client id, 1 to 400 characters.
+ */
+client_id: string, 
+/**
+ * The client's secret, where it has one; missing keeps the one there is. Never logged, never sent back.
+ */
+client_secret?: Secret, 
+/**
+ * Microsoft's tenant: a name, a domain or an id; empty is `common`.
+ */
+tenant: string, 
+/**
+ * Of another service: where the browser goes. https, or http to this computer.
+ */
+authorize_url: string, 
+/**
+ * Of another service: where tokens come from. https, or http to this computer.
+ */
+token_url: string, 
+/**
+ * Of another service: what is asked for, one or several words.
+ */
+scope: string, };
 export type Signal = "no_signal" | "machine_only" | "unknown" | "human";
 export type Span = { 
 /**
@@ -2965,6 +3096,8 @@ export type Commands = {
   account_save: [AccountSave, Account];
   account_remove: [AccountRemove, Done];
   account_test: [AccountTest, AccountTestResponse];
+  account_sign_in: [AccountSignIn, AccountSignInStarted];
+  account_trust: [AccountTrust, Account];
   contact_list: [ContactList, ContactListResponse];
   contact_get: [ContactGet, ContactDetails];
   contact_save: [ContactSave, ContactSaved];
@@ -3047,6 +3180,8 @@ export const provides: Record<keyof Commands, Tag[]> = {
   account_save: [],
   account_remove: [],
   account_test: [],
+  account_sign_in: [],
+  account_trust: [],
   contact_list: ["contacts", "lists"],
   contact_get: ["contacts", "lists", "opens"],
   contact_save: [],

@@ -1,5 +1,6 @@
 /** An account as it is typed, and well-known providers whose settings nobody should have to look up. */
-import type { Account, AccountKind, AccountProvider, AccountSave, AccountState, TestStepKind, Tls } from "$lib/bindings/api";
+import type { Account, AccountKind, AccountProvider, AccountSave, AccountState, Certificate, TestStepKind, Tls } from "$lib/bindings/api";
+import { signInDraftOf, signInRequestOf, type SignInDraft } from "./sign-in";
 
 export interface AccountDraft {
   name: string;
@@ -18,6 +19,9 @@ export interface AccountDraft {
   perHour: string;
   perDay: string;
   perDomain: string;
+  signIn: SignInDraft;
+  /** Taken in this form, and not saved yet. */
+  certificate: Certificate | undefined;
 }
 
 export const PORTS = { none: 25, starttls: 587, tls: 465 } satisfies Record<Tls, number>;
@@ -60,6 +64,8 @@ export function draftOf(account: Account | null, kind: AccountKind): AccountDraf
     perHour: limitText(account?.per_hour),
     perDay: limitText(account?.per_day),
     perDomain: limitText(account?.per_domain),
+    signIn: signInDraftOf(account),
+    certificate: undefined,
   };
 }
 
@@ -95,7 +101,9 @@ export function requestOf(draft: AccountDraft, account: Account | null, kind: Ac
     port: isOutbox ? 0 : whole(draft.port),
     tls: isOutbox ? "none" : draft.tls,
     user: isOutbox ? "" : draft.user.trim(),
-    ...(isOutbox || draft.password === "" ? {} : { password: draft.password }),
+    ...(isOutbox || draft.password === "" || draft.signIn.way !== "password" ? {} : { password: draft.password }),
+    ...(isOutbox ? {} : signInRequestOf(draft.signIn)),
+    ...(isOutbox || draft.certificate === undefined ? {} : { certificate: draft.certificate.certificate }),
     from_name: draft.fromName.trim(),
     from_address: draft.fromAddress.trim(),
     reply_to: draft.replyTo.trim(),

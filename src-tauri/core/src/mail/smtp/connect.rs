@@ -3,18 +3,20 @@
 //! The greeting and STARTTLS are ours, before lettre begins: so each failure is known for what it is, a server
 //! without STARTTLS is never spoken to any further, and words that were slipped in before the encryption are seen.
 
-use super::problem::{Problem, Step, handshake};
+use super::login::login;
+use super::problem::{CertificateProblem, Problem, Step, handshake};
+use super::trust::{Certificate, Excusing, Shown};
 use super::wire::{Link, Meter, Wire};
 use super::{Security, Settings};
 use crate::delivery::transport::clean_reply;
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use crate::secrets::Secret;
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::extension::ClientId;
 use rustls_platform_verifier::Verifier;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, lookup_host};
@@ -50,17 +52,31 @@ pub(super) async fn within<T>(
 }
 
 /// Connects, encrypts and logs in; notes each step that worked in `seen`.
+///
+/// A token that the server refuses is asked for anew once, over a new connection: servers end tokens before their
+/// time, and some hang up after a refusal.
 pub(super) async fn open(settings: &Settings, seen: &mut Vec<Seen>) -> Result<Open, Problem> {
+    let mut token = None;
+    match open_with(settings, &mut token, seen).await {
+        Err(Problem::TokenRefused { .. }) => {}
+        other => return other,
+    }
+    let tokens = settings.tokens.as_ref().expect("a token was refused");
+    token = Some(tokens.token(token.as_ref())?);
+    seen.clear();
+    open_with(settings, &mut token, seen).await
+}
+
+/// `token` is the one to log in with; where it is `None` and the account has tokens, it is the one that was used.
+async fn open_with(
+    settings: &Settings,
+    token: &mut Option<Secret>,
+    seen: &mut Vec<Seen>,
+) -> Result<Open, Problem> {
     let addresses = resolve(settings).await?;
     seen.push((Step::Dns, names(&addresses)));
     let mut tcp = reach(&addresses).await?;
-    if settings.security == Security::None {
-        // The name was checked when it was typed; what it leads to now counts.
-        let peer = tcp.peer_addr().map_err(network)?;
-        if !peer.ip().is_loopback() {
-            return Err(Problem::NotLoopback);
-        }
-    }
+    may_speak(settings.security, tcp.peer_addr().map_err(network)?.ip())?;
     let (link, greeting) = match settings.security {
         Security::Tls => {
             seen.push((Step::Port, format!("port {} is open", settings.port)));
@@ -90,7 +106,7 @@ pub(super) async fn open(settings: &Settings, seen: &mut Vec<Seen>) -> Result<Op
     })
     .await?;
     let mut open = Open { smtp, meter };
-    login(settings, &mut open).await?;
+    login(settings, token, &mut open).await?;
     seen.push((
         Step::Login,
         match settings.user.as_str() {
@@ -99,6 +115,15 @@ pub(super) async fn open(settings: &Settings, seen: &mut Vec<Seen>) -> Result<Op
         },
     ));
     Ok(open)
+}
+
+/// Without encryption only this computer is spoken to: the name was checked when it was typed, and what it leads to
+/// now counts.
+pub(super) fn may_speak(security: Security, peer: IpAddr) -> Result<(), Problem> {
+    match security {
+        Security::None if !peer.is_loopback() => Err(Problem::NotLoopback),
+        _ => Ok(()),
+    }
 }
 
 async fn resolve(settings: &Settings) -> Result<Vec<SocketAddr>, Problem> {
@@ -250,30 +275,61 @@ async fn ask(tcp: &mut TcpStream, command: &str) -> Result<Reply, Problem> {
     .await
 }
 
-/// Builds the trust of a connection: this computer's roots, and those that the binary was given.
-pub(super) fn trust(extra_roots: &[Vec<u8>]) -> Result<Arc<ClientConfig>, String> {
-    let mut roots: Vec<CertificateDer<'static>> = Vec::new();
-    for pem in extra_roots {
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            roots.push(certificate.map_err(|error| {
-                format!("The extra root certificate cannot be read: {error}. Give a PEM file.")
-            })?);
+/// Whom the connections of some settings trust, and what the last of them was shown.
+#[derive(Debug, Clone)]
+pub(super) struct Trust {
+    config: Arc<ClientConfig>,
+    shown: Arc<Mutex<Shown>>,
+    has_exception: bool,
+}
+
+impl Trust {
+    /// Builds it of this computer's roots, those that the binary was given, and the user's exception (DER).
+    pub(super) fn new(extra_roots: &[Vec<u8>], exception: Option<Vec<u8>>) -> Result<Self, String> {
+        let mut roots: Vec<CertificateDer<'static>> = Vec::new();
+        for pem in extra_roots {
+            for certificate in CertificateDer::pem_slice_iter(pem) {
+                roots.push(certificate.map_err(|error| {
+                    format!("The extra root certificate cannot be read: {error}. Give a PEM file.")
+                })?);
+            }
         }
+        let provider = Arc::new(ring::default_provider());
+        let failed = |error: tokio_rustls::rustls::Error| {
+            format!(
+                "This computer's root certificates cannot be used: {error}. Install the package ca-certificates."
+            )
+        };
+        let verifier = Verifier::new_with_extra_roots(roots, provider.clone()).map_err(failed)?;
+        let shown = Arc::<Mutex<Shown>>::default();
+        let has_exception = exception.is_some();
+        let verifier = Excusing::new(verifier, exception, shown.clone());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(failed)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        Ok(Self {
+            config: Arc::new(config),
+            shown,
+            has_exception,
+        })
     }
-    let provider = Arc::new(ring::default_provider());
-    let failed = |error: tokio_rustls::rustls::Error| {
-        format!(
-            "This computer's root certificates cannot be used: {error}. Install the package ca-certificates."
-        )
-    };
-    let verifier = Verifier::new_with_extra_roots(roots, provider.clone()).map_err(failed)?;
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(failed)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+
+    fn shown(&self) -> Shown {
+        self.shown
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .clone()
+    }
+
+    /// Returns the certificate that the last handshake failed with, where the user may take it.
+    pub(super) fn offered(&self) -> Option<Certificate> {
+        let shown = self.shown();
+        let der = shown.certificate.filter(|_| shown.excusable && !shown.excused)?;
+        Certificate::read(&der)
+    }
 }
 
 async fn encrypt(settings: &Settings, tcp: TcpStream, seen: &mut Vec<Seen>) -> Result<Link, Problem> {
@@ -283,7 +339,7 @@ async fn encrypt(settings: &Settings, tcp: TcpStream, seen: &mut Vec<Seen>) -> R
             settings.host
         ))
     })?;
-    let connector = TlsConnector::from(settings.trust.clone());
+    let connector = TlsConnector::from(settings.trust.config.clone());
     let shaken = tokio::time::timeout(REACH, connector.connect(name, tcp))
         .await
         .map_err(|_| Problem::Tls("no answer in time".into()))?;
@@ -294,42 +350,24 @@ async fn encrypt(settings: &Settings, tcp: TcpStream, seen: &mut Vec<Seen>) -> R
                 None => "encrypted".to_owned(),
             };
             seen.push((Step::Tls, version));
-            seen.push((Step::Certificate, format!("trusted, for {}", settings.host)));
+            let trusted = match settings.trust.shown().excused {
+                true => format!("not vouched for, taken by you for {}", settings.host),
+                false => format!("trusted, for {}", settings.host),
+            };
+            seen.push((Step::Certificate, trusted));
             Ok(Link::Tls(Box::new(stream)))
         }
         Err(error) => {
-            let problem = handshake(&error);
+            let mut problem = handshake(&error);
+            if matches!(problem, Problem::Certificate(_)) && settings.trust.has_exception {
+                problem = Problem::Certificate(CertificateProblem::Changed);
+            }
             if matches!(problem, Problem::Certificate(_)) {
                 seen.push((Step::Tls, "the server speaks TLS".into()));
             }
             Err(problem)
         }
     }
-}
-
-async fn login(settings: &Settings, open: &mut Open) -> Result<(), Problem> {
-    if settings.user.is_empty() {
-        return Ok(());
-    }
-    let Some(password) = &settings.password else {
-        return Err(Problem::NoPassword);
-    };
-    let credentials = Credentials::new(settings.user.clone(), password.reveal().to_owned());
-    let mechanisms = [Mechanism::Plain, Mechanism::Login];
-    within(REPLY, async {
-        match open.smtp.auth(&mechanisms, &credentials).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(match error.status() {
-                Some(code) => Problem::Login {
-                    code: code.into(),
-                    reply: super::words_of(&error),
-                },
-                None if error.is_client() => Problem::NoMechanism,
-                None => Problem::Network(super::words_of(&error)),
-            }),
-        }
-    })
-    .await
 }
 
 impl tokio::io::AsyncRead for Link {

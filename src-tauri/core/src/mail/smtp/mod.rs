@@ -4,17 +4,21 @@
 //! else. Start at [`SmtpTransport`]; `connect` is the way to a login, `wire` why it is fast, `problem` what can fail.
 
 mod connect;
+mod login;
 mod problem;
+mod trust;
 mod wire;
 
+pub use login::{TokenError, Tokens};
 pub use problem::{CertificateProblem, Problem, Step};
+pub use trust::Certificate;
 
 use crate::delivery::retry::{Phase, kind_of};
 use crate::delivery::transport::{
     Accepted, DeliveryError, ErrorKind, OutgoingMail, Stage, Transport, clean_reply,
 };
 use crate::secrets::Secret;
-use connect::{Open, REPLY};
+use connect::{Open, REPLY, Trust};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::response::Response;
 use lettre::{Address, transport::smtp::Error};
@@ -23,7 +27,6 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio_rustls::rustls::ClientConfig;
 
 /// For the reply to the end of a mail. RFC 5321 §4.5.3.2.6: a server may need ten minutes, and giving up earlier
 /// makes an uncertain mail of one that was taken.
@@ -41,18 +44,19 @@ pub enum Security {
 }
 
 /// A server and a login.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     host: String,
     port: u16,
     security: Security,
     user: String,
     password: Option<Secret>,
-    trust: Arc<ClientConfig>,
+    tokens: Option<Arc<dyn Tokens>>,
+    trust: Trust,
 }
 
 /// What [`Settings`] are made of.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Server {
     /// A name or an IP address without brackets.
     pub host: String,
@@ -64,6 +68,10 @@ pub struct Server {
     pub user: String,
     /// The password.
     pub password: Option<Secret>,
+    /// Gives access tokens, in place of a password: the login is by XOAUTH2 and by nothing else.
+    pub tokens: Option<Arc<dyn Tokens>>,
+    /// A certificate (DER) that the user takes though nobody vouches for it: at this host and port.
+    pub exception: Option<Vec<u8>>,
 }
 
 impl Settings {
@@ -77,7 +85,8 @@ impl Settings {
             security: server.security,
             user: server.user,
             password: server.password,
-            trust: connect::trust(extra_roots)?,
+            tokens: server.tokens,
+            trust: Trust::new(extra_roots, server.exception)?,
         })
     }
 }
@@ -96,6 +105,8 @@ pub struct Probe {
     pub seen: Vec<(Step, String)>,
     /// What is wrong, if anything, as a sentence.
     pub problem: Option<(Problem, String)>,
+    /// The certificate that is wrong, where the user may take it all the same.
+    pub certificate: Option<Certificate>,
 }
 
 /// Connects and logs in, sends nothing.
@@ -116,7 +127,15 @@ pub fn probe(settings: &Settings) -> Result<Probe, String> {
         let sentence = problem.sentence(&settings.host, settings.port, settings.security, &settings.user);
         (problem, sentence)
     });
-    Ok(Probe { seen, problem })
+    let certificate = match &problem {
+        Some((Problem::Certificate(_), _)) => settings.trust.offered(),
+        _ => None,
+    };
+    Ok(Probe {
+        seen,
+        problem,
+        certificate,
+    })
 }
 
 /// Hands mails to a server over one connection, made at the first mail and kept.
@@ -291,3 +310,5 @@ fn failed(error: &Error, phase: Phase, stage: Stage) -> DeliveryError {
 pub(crate) mod peer;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trust_tests;

@@ -19,6 +19,9 @@ pub(crate) enum Ending {
     Silence,
 }
 
+/// Tells whether a token is good.
+pub(crate) type Takes = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
 /// What the peer does.
 #[derive(Clone)]
 pub(crate) struct Script {
@@ -28,6 +31,8 @@ pub(crate) struct Script {
     pub(crate) tls: Option<Arc<ServerConfig>>,
     /// Offers AUTH with these mechanisms and takes `news` with `secret`.
     pub(crate) mechanisms: Option<&'static str>,
+    /// Takes `news` with the tokens of which this is true, by XOAUTH2; says no with a challenge first.
+    pub(crate) bearer: Option<Takes>,
     /// Replies to MAIL.
     pub(crate) mail: &'static str,
     /// Replies to RCPT, by the address.
@@ -44,6 +49,7 @@ impl Default for Script {
             starttls: None,
             tls: None,
             mechanisms: None,
+            bearer: None,
             mail: "250 2.1.0 Ok",
             rcpt: |_| "250 2.1.5 Ok",
             end: |_| Ending::Reply("250 2.0.0 Ok: queued"),
@@ -174,6 +180,7 @@ fn talk(tcp: TcpStream, script: &Script, seen: &Mutex<Seen>) -> std::io::Result<
                 talk = BufReader::new(encrypt(config, tcp.try_clone()?));
                 encrypted = true;
             }
+            "AUTH" if line.to_uppercase().starts_with("AUTH XOAUTH2 ") => bearer(&mut talk, &line, script)?,
             "AUTH" => authenticate(&mut talk, &line)?,
             "MAIL" if sent >= script.mails_per_connection => return Ok(()),
             "MAIL" => say(&mut talk, script.mail)?,
@@ -215,6 +222,27 @@ fn authenticate(talk: &mut BufReader<Box<dyn Stream>>, line: &str) -> std::io::R
     match good {
         true => say(talk, "235 2.7.0 Ok"),
         false => say(talk, "535 5.7.8 Error: authentication failed"),
+    }
+}
+
+/// <https://developers.google.com/workspace/gmail/imap/xoauth2-protocol#error_response>
+fn bearer(talk: &mut BufReader<Box<dyn Stream>>, line: &str, script: &Script) -> std::io::Result<()> {
+    let given = data_encoding::BASE64.decode(&line.as_bytes()["AUTH XOAUTH2 ".len()..]);
+    let given = String::from_utf8(given.unwrap_or_default()).unwrap_or_default();
+    let token = given
+        .strip_prefix("user=news\x01auth=Bearer ")
+        .and_then(|rest| rest.strip_suffix("\x01\x01"));
+    let takes = script.bearer.as_ref().expect("only offered with a check");
+    if token.is_some_and(|token| takes(token)) {
+        return say(talk, "235 2.7.0 Accepted");
+    }
+    let why = data_encoding::BASE64.encode(br#"{"status":"401","schemes":"bearer","scope":"mail"}"#);
+    say(talk, &format!("334 {why}"))?;
+    let mut line = String::new();
+    talk.read_line(&mut line)?;
+    match line.as_str() {
+        "\r\n" => say(talk, "535 5.7.8 Username and Password not accepted"),
+        _ => say(talk, "501 5.5.2 An empty line was awaited"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What can be wrong with a connection to a mail server, and the sentence that says what to do about it.
 
-use super::Security;
+use super::{Security, TokenError};
 use crate::delivery::transport::{DeliveryError, ErrorKind, Stage, clean_reply};
 use tokio_rustls::rustls;
 
@@ -30,6 +30,8 @@ pub enum CertificateProblem {
     Expired,
     /// It is before its beginning: mostly this computer's clock.
     NotYetValid,
+    /// It is not the one that the user took, and nobody vouches for it.
+    Changed,
     /// Anything else, as the verifier says it.
     Other(String),
 }
@@ -66,6 +68,17 @@ pub enum Problem {
     Certificate(CertificateProblem),
     /// The server offers neither PLAIN nor LOGIN.
     NoMechanism,
+    /// The server does not offer XOAUTH2, and the account has no password.
+    NoXoauth2,
+    /// There is no token to log in with.
+    Token(TokenError),
+    /// The server did not take the token.
+    TokenRefused {
+        /// The server's code.
+        code: u16,
+        /// Its words.
+        reply: String,
+    },
     /// A user name without a password.
     NoPassword,
     /// The login was refused.
@@ -90,7 +103,12 @@ impl Problem {
             | Self::Greeting { .. } => Step::Port,
             Self::NoStarttls | Self::Starttls(_) | Self::Tls(_) => Step::Tls,
             Self::Certificate(_) => Step::Certificate,
-            Self::NoMechanism | Self::NoPassword | Self::Login { .. } => Step::Login,
+            Self::NoMechanism
+            | Self::NoXoauth2
+            | Self::NoPassword
+            | Self::Token(_)
+            | Self::TokenRefused { .. }
+            | Self::Login { .. } => Step::Login,
         }
     }
 
@@ -103,7 +121,15 @@ impl Problem {
             Self::Network(why) => why.clone(),
             Self::NotLoopback => "it is not this computer".into(),
             Self::Silent => "it does not answer as a mail server".into(),
-            Self::Greeting { code, reply } | Self::Login { code, reply } => format!("{code} {reply}"),
+            Self::Greeting { code, reply }
+            | Self::Login { code, reply }
+            | Self::TokenRefused { code, reply } => format!("{code} {reply}"),
+            Self::Token(TokenError::NotSignedIn) => "nobody is signed in".into(),
+            Self::Token(TokenError::SignInAgain) => {
+                "the permission to send has ended; sign in again in the account's settings".into()
+            }
+            Self::Token(TokenError::Failed { words, .. }) => words.clone(),
+            Self::NoXoauth2 => "XOAUTH2 is not offered".into(),
             Self::NoStarttls => "STARTTLS is not offered".into(),
             Self::Starttls(why) | Self::Tls(why) => why.clone(),
             Self::Certificate(CertificateProblem::UnknownIssuer) => {
@@ -112,6 +138,9 @@ impl Problem {
             Self::Certificate(CertificateProblem::WrongName) => "the certificate is for another name".into(),
             Self::Certificate(CertificateProblem::Expired) => "the certificate has expired".into(),
             Self::Certificate(CertificateProblem::NotYetValid) => "the certificate is not valid yet".into(),
+            Self::Certificate(CertificateProblem::Changed) => {
+                "the certificate is not the one that was trusted".into()
+            }
             Self::Certificate(CertificateProblem::Other(why)) => why.clone(),
             Self::NoMechanism => "neither PLAIN nor LOGIN is offered".into(),
             Self::NoPassword => "no password is stored".into(),
@@ -165,8 +194,36 @@ impl Problem {
             }
             Self::Certificate(problem) => certificate(problem, host),
             Self::NoMechanism => format!(
-                "The server {host} offers no login by password. It may want another port, such as 587, or another kind of \
-                 login."
+                "The server {host} offers no login by password. It may want another port, such as 587, or that you sign in \
+                 with Google or Microsoft instead."
+            ),
+            Self::NoXoauth2 => format!(
+                "The server {host} takes no sign-in of this kind. Check the host, or choose a password instead."
+            ),
+            Self::Token(TokenError::NotSignedIn) => {
+                format!("{user} is not signed in yet. Sign in, and test again.")
+            }
+            Self::Token(TokenError::SignInAgain) => {
+                format!(
+                    "The permission to send as {user} has ended. Sign in again in the account's settings."
+                )
+            }
+            Self::Token(TokenError::Failed {
+                words,
+                is_passing: true,
+            }) => {
+                format!(
+                    "The sign-in of {user} could not be renewed: {words}. Check that this computer is online."
+                )
+            }
+            Self::Token(TokenError::Failed { words, .. }) => format!(
+                "The sign-in of {user} could not be renewed: {words}. Check the client ID and its secret, and sign in \
+                 again."
+            ),
+            Self::TokenRefused { .. } => format!(
+                "The server {host} did not take the sign-in of {user:?} ({}). Sign in again with the account that the \
+                 user name belongs to; its owner or administrator must allow it to send by SMTP.",
+                self.words()
             ),
             Self::NoPassword => {
                 format!("No password is stored for {user:?}. Type it in the account's settings.")
@@ -181,13 +238,15 @@ impl Problem {
     /// Returns the error of a mail that could not be begun.
     pub(super) fn into_error(self, host: &str, port: u16) -> DeliveryError {
         let (kind, code) = match &self {
-            Self::Login { code, .. } => (ErrorKind::Auth, Some(*code)),
+            Self::Login { code, .. } | Self::TokenRefused { code, .. } => (ErrorKind::Auth, Some(*code)),
             Self::Greeting { code, .. } => (ErrorKind::Network, Some(*code)),
-            Self::NoMechanism | Self::NoPassword => (ErrorKind::Auth, None),
+            Self::NoMechanism | Self::NoXoauth2 | Self::NoPassword => (ErrorKind::Auth, None),
+            Self::Token(TokenError::Failed { is_passing: true, .. }) => (ErrorKind::Network, None),
+            Self::Token(_) => (ErrorKind::Auth, None),
             _ => (ErrorKind::Network, None),
         };
         let reply = match &self {
-            Self::Login { .. } => self.words(),
+            Self::Login { .. } | Self::TokenRefused { .. } | Self::Token(_) => self.words(),
             _ => format!("{host} port {port}: {}", self.words()),
         };
         DeliveryError {
@@ -202,8 +261,8 @@ impl Problem {
 fn certificate(problem: &CertificateProblem, host: &str) -> String {
     match problem {
         CertificateProblem::UnknownIssuer => format!(
-            "The certificate of {host} is from an issuer that this computer does not know. If the server is your own, add \
-             its root certificate to this computer; if not, do not send a password there."
+            "The certificate of {host} is from an issuer that this computer does not know. If the server is your own, \
+             compare the fingerprint with its owner's and trust it; if not, do not send a password there."
         ),
         CertificateProblem::WrongName => format!(
             "The certificate of {host} is for another name. Use the name that your provider states for its mail server."
@@ -214,9 +273,19 @@ fn certificate(problem: &CertificateProblem, host: &str) -> String {
         CertificateProblem::NotYetValid => {
             format!("The certificate of {host} is not valid yet. Check this computer's clock.")
         }
+        CertificateProblem::Changed => format!(
+            "The certificate of {host} is not the one that you trusted. If whoever runs the server has replaced it, \
+             compare its fingerprint with them and trust it anew; if not, do not send a password there."
+        ),
         CertificateProblem::Other(why) => {
             format!("The certificate of {host} cannot be trusted: {why}. Ask your provider.")
         }
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
     }
 }
 
@@ -237,6 +306,8 @@ pub(super) fn handshake(error: &std::io::Error) -> Problem {
                 C::NotValidForName | C::NotValidForNameContext { .. } => CertificateProblem::WrongName,
                 C::Expired | C::ExpiredContext { .. } => CertificateProblem::Expired,
                 C::NotValidYet | C::NotValidYetContext { .. } => CertificateProblem::NotYetValid,
+                // What `openssl req -x509` makes when it is told nothing else: an authority of its own, as a server.
+                other if other.to_string().contains("CaUsedAsEndEntity") => CertificateProblem::UnknownIssuer,
                 other => CertificateProblem::Other(clean_reply(&other.to_string())),
             })
         }

@@ -12,17 +12,17 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 
 /// A root of our own and a certificate that it signed, as a server would have it.
-struct Issued {
-    root_pem: Vec<u8>,
-    config: Arc<ServerConfig>,
+pub(super) struct Issued {
+    pub(super) root_pem: Vec<u8>,
+    pub(super) config: Arc<ServerConfig>,
 }
 
-enum Validity {
+pub(super) enum Validity {
     Now,
     Past,
 }
 
-fn issue(name: &str, validity: Validity) -> Issued {
+pub(super) fn issue(name: &str, validity: Validity) -> Issued {
     static ROOTS: AtomicU32 = AtomicU32::new(0);
     let mut root = CertificateParams::new(Vec::new()).unwrap();
     let called = format!("Root {}", ROOTS.fetch_add(1, Ordering::Relaxed));
@@ -48,13 +48,64 @@ fn issue(name: &str, validity: Validity) -> Issued {
     }
 }
 
-fn server(peer: &Peer, security: Security) -> Server {
+/// A certificate that signed itself and calls itself an authority.
+pub(super) fn own_authority(name: &str) -> Issued {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let certificate = params.self_signed(&key).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            key.serialize_der().try_into().unwrap(),
+        )
+        .unwrap();
+    Issued {
+        root_pem: certificate.pem().into_bytes(),
+        config: Arc::new(config),
+    }
+}
+
+/// A server's configuration that shows `certificate` and signs with a key that is not its own.
+pub(super) fn impostor(
+    certificate: &[u8],
+    version: &'static tokio_rustls::rustls::SupportedProtocolVersion,
+) -> Arc<ServerConfig> {
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+    use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
+    use tokio_rustls::rustls::sign::CertifiedKey;
+
+    #[derive(Debug)]
+    struct Fixed(Arc<CertifiedKey>);
+    impl ResolvesServerCert for Fixed {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            Some(self.0.clone())
+        }
+    }
+
+    let key = KeyPair::generate().unwrap().serialize_der();
+    let key = ring::sign::any_supported_type(&PrivateKeyDer::try_from(key).unwrap()).unwrap();
+    let certified = CertifiedKey::new(vec![certificate.to_vec().into()], key);
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Fixed(Arc::new(certified))));
+    Arc::new(config)
+}
+
+pub(super) fn server(peer: &Peer, security: Security) -> Server {
     Server {
         host: "127.0.0.1".into(),
         port: peer.address.port(),
         security,
         user: String::new(),
         password: None,
+        tokens: None,
+        exception: None,
     }
 }
 
@@ -64,7 +115,7 @@ fn plain(peer: &Peer) -> SmtpTransport {
     SmtpTransport::new(Settings::new(server(peer, Security::None), &[root]).unwrap()).unwrap()
 }
 
-fn mail(bytes: &[u8]) -> OutgoingMail<'_> {
+pub(super) fn mail(bytes: &[u8]) -> OutgoingMail<'_> {
     OutgoingMail {
         from: "club@example.org",
         to: "ana@example.org",
@@ -76,7 +127,7 @@ fn mail(bytes: &[u8]) -> OutgoingMail<'_> {
     }
 }
 
-const SMALL: &[u8] = b"Subject: Hello\r\n\r\n.dot\r\nHello\r\n";
+pub(super) const SMALL: &[u8] = b"Subject: Hello\r\n\r\n.dot\r\nHello\r\n";
 
 fn error_of(script: Script, bytes: &[u8]) -> DeliveryError {
     let peer = Peer::start(script);
@@ -242,6 +293,8 @@ fn nobody_there_is_said_before_any_mail_is_begun() {
         security: Security::None,
         user: String::new(),
         password: None,
+        tokens: None,
+        exception: None,
     };
     let root = issue("localhost", Validity::Now).root_pem;
     let settings = Settings::new(gone, &[root]).unwrap();
