@@ -15,6 +15,7 @@
 //! - `indistinguishable`: neither bytes nor time tell one token from another.
 //! - `judge_file`: what `judge` says of user agents, and of files that it cannot read.
 //! - `listening`: what `listen` prints while it runs, and what the report says of the time it did not.
+//! - `sign_in`: `account login` and `account trust` at Postfix and Dovecot, which ask the authorization server.
 //! - `simulate`: invented campaigns through the real judge, the report beside the truth.
 //! - `real_mail`: fifty mails through Postfix and Dovecot, read, opened, opted out of, reported.
 //! - `window_end`: tracking ends with the window and its grace; what is left, and what readers still get.
@@ -42,5 +43,6 @@ mod indistinguishable;
 mod judge_file;
 mod listening;
 mod real_mail;
+mod sign_in;
 mod simulate;
 mod window_end;
