@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 /// Returns what the table wants to know of signing in; `None` where the account has a password.
-pub fn sign_in(options: &SignIn, secret: impl FnOnce() -> Result<String>) -> Result<Option<Value>> {
+pub fn sign_in(options: &SignIn) -> Result<Option<Value>> {
     let Some(service) = options.oauth else {
         return Ok(None);
     };
@@ -16,7 +16,7 @@ pub fn sign_in(options: &SignIn, secret: impl FnOnce() -> Result<String>) -> Res
         "authorize_url": options.authorize_url, "token_url": options.token_url, "scope": options.scope,
     });
     if options.client_secret_stdin {
-        request["client_secret"] = json!(secret()?);
+        request["client_secret"] = json!(one_line_of_stdin()?);
     }
     Ok(Some(request))
 }
@@ -60,4 +60,17 @@ pub fn trust(access: &mut Access, id: &Value, sha256: Option<&str>) -> Result<Va
         "account_trust",
         json!({ "id": id, "certificate": certificate["certificate"] }),
     )
+}
+
+/// Reads a secret: arguments are seen by every program of this computer.
+pub fn one_line_of_stdin() -> Result<String> {
+    let mut line = String::new();
+    std::io::stdin()
+        .read_line(&mut line)
+        .context("cannot read the secret from standard input")?;
+    let line = line.trim_end_matches(['\r', '\n']);
+    if line.is_empty() {
+        bail!("there was no secret on standard input");
+    }
+    Ok(line.to_owned())
 }

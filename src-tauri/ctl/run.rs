@@ -273,9 +273,9 @@ impl Session {
                 });
                 self.fill_limits(&mut request)?;
                 if options.password_stdin {
-                    request["password"] = json!(one_line_of_stdin()?);
+                    request["password"] = json!(account::one_line_of_stdin()?);
                 }
-                if let Some(sign_in) = account::sign_in(&options.sign_in, one_line_of_stdin)? {
+                if let Some(sign_in) = account::sign_in(&options.sign_in)? {
                     request["sign_in"] = sign_in;
                 }
                 self.access.call("account_save", request)?
@@ -461,16 +461,4 @@ pub(crate) fn text_or_stdin(text: &str) -> Result<String> {
         .read_to_string(&mut out)
         .context("cannot read standard input")?;
     Ok(out)
-}
-
-fn one_line_of_stdin() -> Result<String> {
-    let mut line = String::new();
-    std::io::stdin()
-        .read_line(&mut line)
-        .context("cannot read the secret from standard input")?;
-    let line = line.trim_end_matches(['\r', '\n']);
-    if line.is_empty() {
-        bail!("there was no secret on standard input");
-    }
-    Ok(line.to_owned())
 }

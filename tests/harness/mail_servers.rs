@@ -31,6 +31,11 @@ pub struct MailServers {
 impl MailServers {
     /// Starts both with a mailbox for each of `users`, or says why that cannot be.
     pub fn start(users: &[&str]) -> Result<Self, String> {
+        Self::start_with(users, None)
+    }
+
+    /// As [`Self::start`]; takes XOAUTH2 as well, with the tokens that `introspection` says are good.
+    pub fn start_with(users: &[&str], introspection: Option<&str>) -> Result<Self, String> {
         let programs = Programs::find()?;
         let dir = tempfile::Builder::new()
             .prefix("casement-mail-")
@@ -40,7 +45,7 @@ impl MailServers {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("own folder");
         certificates(dir.path());
         let imap_port = free_port();
-        let dovecot = dovecot(&programs, dir.path(), users, imap_port);
+        let dovecot = dovecot(&programs, dir.path(), users, imap_port, introspection);
         let smtp_port = free_port();
         let postfix = postfix(&programs, dir.path(), users, smtp_port);
         let servers = Self {
@@ -62,6 +67,11 @@ impl MailServers {
     /// Returns the certificate of the authority that signed Postfix's.
     pub fn root_pem(&self) -> PathBuf {
         self.dir.path().join("ca.pem")
+    }
+
+    /// Returns Postfix's certificate, as a PEM file.
+    pub fn certificate_pem(&self) -> PathBuf {
+        self.dir.path().join("server.pem")
     }
 
     /// Opens a user's mailbox by IMAP.
@@ -203,8 +213,32 @@ fn certificates(dir: &Path) {
     );
 }
 
-fn dovecot(programs: &Programs, dir: &Path, users: &[&str], imap_port: u16) -> Group {
+fn dovecot(
+    programs: &Programs,
+    dir: &Path,
+    users: &[&str],
+    imap_port: u16,
+    introspection: Option<&str>,
+) -> Group {
     let at = dir.display();
+    let (mechanisms, tokens) = match introspection {
+        None => ("plain login", String::new()),
+        Some(url) => {
+            write(
+                dir.join("oauth2.conf"),
+                &format!(
+                    "introspection_mode = post\nintrospection_url = {url}\nusername_attribute = username\n\
+                     active_attribute = active\nactive_value = true\n"
+                ),
+            );
+            (
+                "plain login xoauth2",
+                format!(
+                    "passdb {{\n  driver = oauth2\n  mechanisms = xoauth2\n  args = {at}/oauth2.conf\n}}\n"
+                ),
+            )
+        }
+    };
     // The mailboxes' owner: any user but root, who gets no mail from Dovecot.
     let mail = dir.join("mail");
     fs::create_dir(&mail).expect("own folder");
@@ -225,10 +259,11 @@ fn dovecot(programs: &Programs, dir: &Path, users: &[&str], imap_port: u16) -> G
              listen = 127.0.0.1\n\
              ssl = no\n\
              disable_plaintext_auth = no\n\
-             auth_mechanisms = plain login\n\
+             auth_mechanisms = {mechanisms}\n\
              auth_failure_delay = 0 secs\n\
              first_valid_uid = 1\n\
              mail_location = maildir:~/Maildir\n\
+             {tokens}\
              passdb {{\n  driver = passwd-file\n  args = username_format=%u {at}/users\n}}\n\
              userdb {{\n  driver = passwd-file\n  args = username_format=%u {at}/users\n}}\n\
              service auth {{\n  unix_listener postfix-auth {{\n    mode = 0666\n  }}\n}}\n\

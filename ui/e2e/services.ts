@@ -14,8 +14,6 @@ export interface Services {
   /** The authorization server's base address. */
   issuer: string;
   smtpPort: number;
-  /** Subjects of mails that were taken, and by whom they were handed in. */
-  mails: { user: string; text: string }[];
   /** How often a login was refused. */
   refusals: () => number;
   /** Takes every permission back. */
@@ -58,7 +56,6 @@ export async function startServices(): Promise<Services> {
   listening = provider.listen(port, "127.0.0.1");
   await new Promise((resolve) => listening?.once("listening", resolve));
 
-  const mails: Services["mails"] = [];
   let refused = 0;
   const smtp = new SMTPServer({
     ...selfSigned(),
@@ -71,14 +68,6 @@ export async function startServices(): Promise<Services> {
         return done(null, { data: { status: "401", schemes: "bearer", scope: "mail" } } as never);
       });
     },
-    onData(stream, session, done) {
-      let text = "";
-      stream.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")));
-      stream.on("end", () => {
-        mails.push({ user: String(session.user), text });
-        done(null);
-      });
-    },
   });
   // A client that refuses the certificate hangs up: that is what the test wants.
   smtp.on("error", () => undefined);
@@ -88,7 +77,6 @@ export async function startServices(): Promise<Services> {
   return {
     issuer,
     smtpPort,
-    mails,
     refusals: () => refused,
     async revoke() {
       for (const grant of grants) {

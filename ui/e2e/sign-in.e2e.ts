@@ -111,7 +111,7 @@ describe("an account that signs in", () => {
     expect(accounts[0]?.trusted?.fingerprint).toMatch(/^[0-9A-F ]{79}$/);
   });
 
-  it("hands mail over by XOAUTH2, and says when to sign in again", async () => {
+  it("says when to sign in again, and asks again about a certificate that is no longer trusted", async () => {
     const { page } = window;
     const { accounts } = await window.call("account_list", {});
     const id = accounts[0]?.id ?? 0;

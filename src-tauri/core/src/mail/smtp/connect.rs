@@ -351,7 +351,7 @@ async fn encrypt(settings: &Settings, tcp: TcpStream, seen: &mut Vec<Seen>) -> R
             };
             seen.push((Step::Tls, version));
             let trusted = match settings.trust.shown().excused {
-                true => format!("not vouched for, taken by you for {}", settings.host),
+                true => format!("not vouched for, trusted by you for {}", settings.host),
                 false => format!("trusted, for {}", settings.host),
             };
             seen.push((Step::Certificate, trusted));

@@ -52,7 +52,10 @@ fn a_certificate_that_was_seen_and_taken_is_taken_again_and_no_other() {
         assert_eq!(found.problem, None);
         assert_eq!(found.certificate, None);
         assert!(
-            found.seen.iter().any(|(_, words)| words.contains("taken by you")),
+            found
+                .seen
+                .iter()
+                .any(|(_, words)| words.contains("trusted by you")),
             "{:?}",
             found.seen
         );

@@ -180,6 +180,7 @@ fn post(request: HttpRequest) -> Result<HttpResponse, http::HttpError> {
 }
 
 #[cfg(test)]
+#[allow(dead_code, reason = "the integration tests use it, too, and ask it more")]
 pub(crate) mod server;
 #[cfg(test)]
 mod tests;

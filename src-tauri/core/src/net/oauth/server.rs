@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex};
 
 pub(crate) const CLIENT: &str = "casement-test";
 pub(crate) const SECRET: &str = "client secret & more";
+/// Whose tokens they are, as a mail server learns it by introspection (RFC 7662).
+pub(crate) const USER: &str = "news@harbour.test";
 
 struct Code {
     challenge: String,
@@ -79,6 +81,10 @@ impl AuthServer {
         format!("http://{}/token", self.address)
     }
 
+    pub(crate) fn introspect(&self) -> String {
+        format!("http://{}/introspect", self.address)
+    }
+
     /// Takes every permission back.
     pub(crate) fn revoke(&self) {
         let mut state = self.state.lock().unwrap();
@@ -142,6 +148,16 @@ fn answer(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                 ),
             },
         },
+        None if target == "/introspect" => {
+            let asked = fields(std::str::from_utf8(&body).unwrap());
+            let is_active = asked
+                .get("token")
+                .is_some_and(|token| state.access.contains(token));
+            http(
+                200,
+                &serde_json::json!({ "active": is_active, "username": USER }).to_string(),
+            )
+        }
         _ => http(404, "nothing"),
     };
     talk.get_mut().write_all(reply.as_bytes())
