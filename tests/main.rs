@@ -14,6 +14,7 @@
 //! - `erasure`: an erased person is in no file of the workspace, nor in a new backup.
 //! - `indistinguishable`: neither bytes nor time tell one token from another.
 //! - `judge_file`: what `judge` says of user agents, and of files that it cannot read.
+//! - `kill_sending`: the sending process is killed, again and again, and nobody is left out or sent to twice.
 //! - `listening`: what `listen` prints while it runs, and what the report says of the time it did not.
 //! - `simulate`: invented campaigns through the real judge, the report beside the truth.
 //! - `real_mail`: fifty mails through Postfix and Dovecot, read, opened, opted out of, reported.
@@ -40,6 +41,7 @@ mod erasure;
 mod harness;
 mod indistinguishable;
 mod judge_file;
+mod kill_sending;
 mod listening;
 mod real_mail;
 mod simulate;
