@@ -31,6 +31,8 @@ pub mod report;
 pub mod sample;
 pub mod sending;
 #[cfg(test)]
+mod sending_faults_tests;
+#[cfg(test)]
 mod sending_tests;
 pub mod settings;
 pub mod simulate;

@@ -4,6 +4,7 @@
 //! without STARTTLS is never spoken to any further, and words that were slipped in before the encryption are seen.
 
 use super::problem::{Problem, Step, handshake};
+use super::talk::Talk;
 use super::wire::{Link, Meter, Wire};
 use super::{Security, Settings};
 use crate::delivery::transport::clean_reply;
@@ -49,8 +50,8 @@ pub(super) async fn within<T>(
         .unwrap_or(Err(Problem::Timeout))
 }
 
-/// Connects, encrypts and logs in; notes each step that worked in `seen`.
-pub(super) async fn open(settings: &Settings, seen: &mut Vec<Seen>) -> Result<Open, Problem> {
+/// Connects, encrypts and logs in; notes each step that worked in `seen`, and what was said in `talk`.
+pub(super) async fn open(settings: &Settings, seen: &mut Vec<Seen>, talk: &Talk) -> Result<Open, Problem> {
     let addresses = resolve(settings).await?;
     seen.push((Step::Dns, names(&addresses)));
     let mut tcp = reach(&addresses).await?;
@@ -72,6 +73,7 @@ pub(super) async fn open(settings: &Settings, seen: &mut Vec<Seen>) -> Result<Op
             let greeting = greet(&mut tcp).await?;
             seen.push((Step::Port, greeting.text.clone()));
             starttls(&mut tcp).await?;
+            talk.note("STARTTLS: encrypted from here on");
             (encrypt(settings, tcp, seen).await?, greeting)
         }
         Security::None => {
@@ -80,7 +82,7 @@ pub(super) async fn open(settings: &Settings, seen: &mut Vec<Seen>) -> Result<Op
             (Link::Plain(tcp), greeting)
         }
     };
-    let (wire, meter) = Wire::new(link, greeting.raw);
+    let (wire, meter) = Wire::new(link, &greeting.raw, talk.clone()).map_err(network)?;
     // An address literal: the computer's name is nobody's business.
     let hello = ClientId::default();
     let smtp = within(REPLY, async {
@@ -330,17 +332,4 @@ async fn login(settings: &Settings, open: &mut Open) -> Result<(), Problem> {
         }
     })
     .await
-}
-
-impl tokio::io::AsyncRead for Link {
-    fn poll_read(
-        self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-        buf: &mut tokio::io::ReadBuf<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => std::pin::Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => std::pin::Pin::new(stream).poll_read(cx, buf),
-        }
-    }
 }

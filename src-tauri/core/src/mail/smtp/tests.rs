@@ -12,17 +12,17 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 
 /// A root of our own and a certificate that it signed, as a server would have it.
-struct Issued {
-    root_pem: Vec<u8>,
-    config: Arc<ServerConfig>,
+pub(crate) struct Issued {
+    pub(crate) root_pem: Vec<u8>,
+    pub(crate) config: Arc<ServerConfig>,
 }
 
-enum Validity {
+pub(crate) enum Validity {
     Now,
     Past,
 }
 
-fn issue(name: &str, validity: Validity) -> Issued {
+pub(crate) fn issue(name: &str, validity: Validity) -> Issued {
     static ROOTS: AtomicU32 = AtomicU32::new(0);
     let mut root = CertificateParams::new(Vec::new()).unwrap();
     let called = format!("Root {}", ROOTS.fetch_add(1, Ordering::Relaxed));
@@ -58,13 +58,13 @@ fn server(peer: &Peer, security: Security) -> Server {
     }
 }
 
-fn plain(peer: &Peer) -> SmtpTransport {
+pub(super) fn plain(peer: &Peer) -> SmtpTransport {
     // A root of our own, so that the test needs none of this computer's.
     let root = issue("localhost", Validity::Now).root_pem;
     SmtpTransport::new(Settings::new(server(peer, Security::None), &[root]).unwrap()).unwrap()
 }
 
-fn mail(bytes: &[u8]) -> OutgoingMail<'_> {
+pub(super) fn mail(bytes: &[u8]) -> OutgoingMail<'_> {
     OutgoingMail {
         from: "club@example.org",
         to: "ana@example.org",
@@ -76,9 +76,9 @@ fn mail(bytes: &[u8]) -> OutgoingMail<'_> {
     }
 }
 
-const SMALL: &[u8] = b"Subject: Hello\r\n\r\n.dot\r\nHello\r\n";
+pub(super) const SMALL: &[u8] = b"Subject: Hello\r\n\r\n.dot\r\nHello\r\n";
 
-fn error_of(script: Script, bytes: &[u8]) -> DeliveryError {
+pub(super) fn error_of(script: Script, bytes: &[u8]) -> DeliveryError {
     let peer = Peer::start(script);
     plain(&peer).deliver(&mail(bytes)).unwrap_err()
 }
