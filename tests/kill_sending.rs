@@ -4,14 +4,13 @@
 //! server must not wait in the queue there. What was in hand is uncertain from then on, and nobody else is.
 
 use crate::harness::chance::Chance;
-use crate::harness::ctl::{Ctl, run_to_end};
+use crate::harness::ctl::run_to_end;
 use crate::harness::process::Group;
-use crate::harness::sink::Sink;
+use crate::harness::sink::{Sink, launched};
 use crate::harness::{mime, skip};
 use casement_core::ids::CampaignId;
 use casement_core::render::mime::message_id;
 use casement_core::tracking::token::Token;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -63,46 +62,6 @@ fn ledger(workspace: &Path) -> BTreeMap<String, Row> {
 fn in_state(ledger: &BTreeMap<String, Row>, state: &str) -> BTreeSet<String> {
     let rows = ledger.iter().filter(|(_, row)| row.state == state);
     rows.map(|(email, _)| email.clone()).collect()
-}
-
-/// A workspace with a campaign that was launched and waits for somebody to send it.
-fn launched(sink: &Sink) -> (Ctl, String) {
-    let ctl = Ctl::new();
-    let rows: String = (0..PEOPLE)
-        .map(|index| format!("reader{index:03}@readers.test\n"))
-        .collect();
-    let file = ctl.file("members.csv", format!("email\n{rows}"));
-    ctl.ok(["import", file.to_str().expect("ASCII"), "--list", "Members"]);
-    ctl.call(
-        "settings_update",
-        json!({ "unknown_policy": "none", "organisation": "Harbour Club", "postal_address": "3 Quay Street" }),
-    );
-    let (port, connections) = (sink.port.to_string(), CONNECTIONS.to_string());
-    let account = [
-        "account",
-        "add",
-        "--name",
-        "Sink",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        &port,
-        "--tls",
-        "none",
-        "--from",
-        "Harbour <news@harbour.test>",
-        "--connections",
-        &connections,
-    ];
-    ctl.ok(account);
-    let id = ctl
-        .create(&json!({
-            "name": "Spring", "subject": "Spring", "account": "Sink", "audience": { "include": ["Members"] },
-            "markdown": "The ice is gone.\n",
-        }))
-        .to_string();
-    ctl.ok(["campaign", "launch", &id, "--yes"]);
-    (ctl, id)
 }
 
 /// The Message-ID that each recipient's mail has, by the ledger as it was before anything left.
@@ -172,7 +131,7 @@ fn sixty_kills_while_sending_leave_nobody_out_and_send_to_nobody_twice() {
         return skip(test, "there is no sqlite3");
     }
     let sink = Sink::start(None);
-    let (ctl, id) = launched(&sink);
+    let (ctl, id) = launched(&sink, PEOPLE, CONNECTIONS);
     let message_ids = message_ids(&ledger(ctl.workspace()), &id);
     let (mut chance, mut seen) = (Chance::seeded(53), Seen::default());
     for round in 0..KILLS {

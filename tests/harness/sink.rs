@@ -1,5 +1,7 @@
 //! A scripted SMTP server on loopback: it keeps what it takes, and answers only as fast as the test lets it.
 
+use super::ctl::Ctl;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -218,4 +220,45 @@ fn converse(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             say("250 2.0.0 Ok")?;
         }
     }
+}
+
+/// Makes a workspace with a campaign to `people`, over up to `connections` to `sink`, that was launched and waits for
+/// somebody to send it; returns the campaign's id, too.
+pub fn launched(sink: &Sink, people: usize, connections: usize) -> (Ctl, String) {
+    let ctl = Ctl::new();
+    let rows: String = (0..people)
+        .map(|index| format!("reader{index:03}@readers.test\n"))
+        .collect();
+    let file = ctl.file("members.csv", format!("email\n{rows}"));
+    ctl.ok(["import", file.to_str().expect("ASCII"), "--list", "Members"]);
+    ctl.call(
+        "settings_update",
+        json!({ "unknown_policy": "none", "organisation": "Harbour Club", "postal_address": "3 Quay Street" }),
+    );
+    let (port, connections) = (sink.port.to_string(), connections.to_string());
+    let account = [
+        "account",
+        "add",
+        "--name",
+        "Sink",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port,
+        "--tls",
+        "none",
+        "--from",
+        "Harbour <news@harbour.test>",
+        "--connections",
+        &connections,
+    ];
+    ctl.ok(account);
+    let id = ctl
+        .create(&json!({
+            "name": "Spring", "subject": "Spring", "account": "Sink", "audience": { "include": ["Members"] },
+            "markdown": "The ice is gone.\n",
+        }))
+        .to_string();
+    ctl.ok(["campaign", "launch", &id, "--yes"]);
+    (ctl, id)
 }
