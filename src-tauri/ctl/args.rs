@@ -396,6 +396,11 @@ pub enum Campaign {
     },
     /// Change the window, its grace, or end it.
     Window(crate::window::Change),
+    /// Print what was said to the mail server about one message, and by it.
+    Dialogue {
+        /// The message's id, as in `report_recipients`.
+        message: i64,
+    },
     /// Send one mail of it to any address, never tracked.
     Test {
         /// Its id.

@@ -26,7 +26,7 @@ use crate::render::template::{Person, Source};
 use crate::store::activity::{self, NewActivity};
 use crate::store::campaign::Head;
 use crate::store::message::{Letter, Outcome};
-use crate::store::{self, Conn, Priority, account, campaign, message, route, setting};
+use crate::store::{self, Conn, Priority, account, campaign, dialogue, message, route, setting};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
@@ -344,13 +344,20 @@ impl Office for Desk {
         }
         let engine = self.engine()?;
         let now = engine.clock.now();
-        let settled = done.map(|done| (done.message, outcome(&engine, done, now)));
+        let settled = done.map(|done| {
+            let outcome = outcome(&engine, done, now);
+            let ending = ending(&outcome, done.attempts);
+            (done.message, outcome, ending, done.dialogue.clone())
+        });
         let zone = engine.zone.clone();
         let taken = engine
             .db
             .write(Priority::Sending, move |conn| -> Result<Option<Taken>> {
-                if let Some((id, outcome)) = settled {
-                    message::settle(conn, id, now, &outcome)?;
+                if let Some((id, outcome, ending, said)) = settled
+                    && message::settle(conn, id, now, &outcome)?
+                    && let Some(ending) = ending
+                {
+                    dialogue::keep(conn, id, now, ending, &said)?;
                 }
                 match claim {
                     Claim::Nothing => Ok(None),
@@ -516,6 +523,18 @@ fn check(conn: &Conn, letter: &Letter, rules: &Rules, now: Instant) -> Result<Ch
         }),
         None => Checked::Send(hand_over),
     })
+}
+
+/// Returns how a try ended of which what was said is kept; `None` where it is not kept.
+fn ending(outcome: &Outcome, attempts: u32) -> Option<dialogue::Ending> {
+    match outcome {
+        Outcome::Accepted { .. } if attempts <= 1 => Some(dialogue::Ending::AcceptedAtOnce),
+        Outcome::Accepted { .. } => Some(dialogue::Ending::Accepted),
+        Outcome::Deferred { .. } | Outcome::Rejected { .. } | Outcome::Uncertain { .. } => {
+            Some(dialogue::Ending::Trouble)
+        }
+        Outcome::Requeued { .. } | Outcome::Skipped { .. } | Outcome::Cancelled => None,
+    }
 }
 
 /// Returns what the ledger is to say of a mail that was handed over.

@@ -3,12 +3,15 @@
 //! Whatever a server does: who got a mail is accepted or uncertain, who is deferred got none, and nobody gets two.
 
 use super::sending_tests::{Stage, serve, words};
-use super::{account, sending};
+use super::{account, contact, report, sending, upkeep};
+use crate::api::{MessageDialogue, MessageDialogueResponse};
 use crate::domain::campaign::CampaignState;
 use crate::domain::consent::ConsentState;
-use crate::ids::CampaignId;
+use crate::ids::{CampaignId, MessageId};
 use crate::mail::smtp::peer::{Ending, Peer, Script};
 use crate::mail::smtp::tests::{Validity, issue};
+use crate::store::Priority;
+use crate::store::dialogue::{self, Ending as Tried};
 use chrono::TimeDelta;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -302,6 +305,122 @@ fn what_a_server_says_after_a_mails_end_decides_about_that_mail_alone() {
             "{what}: the server's words are kept: {replies:?}"
         );
     }
+}
+
+fn said(stage: &Stage, id: CampaignId, email: &str) -> MessageDialogueResponse {
+    let message = stage.bench.engine.read(|conn| {
+        let sql = "SELECT id FROM message WHERE campaign_id = ?1 AND email = ?2";
+        Ok(conn
+            .query_row(sql, (id.0, email), |row| row.get(0).map(MessageId))
+            .unwrap())
+    });
+    report::dialogue(&stage.bench.engine, MessageDialogue { id: message.unwrap() }).unwrap()
+}
+
+#[test]
+fn what_was_said_about_a_mail_is_kept_over_its_tries_for_thirty_days_and_goes_with_its_reader() {
+    let (stage, id, _peer) = play(
+        Script {
+            end: |index| match index {
+                0 => Ending::Reply("451 4.3.0 Try later, ana@example.org"),
+                _ => Ending::Reply("250 2.0.0 Ok"),
+            },
+            ..Script::default()
+        },
+        &[("accepted", 3)],
+    );
+    let engine = &stage.bench.engine;
+    let ana = said(&stage, id, "ana@example.org");
+    assert_eq!(ana.note, "");
+    let words = ana.lines.join("\n");
+    let tries: Vec<&String> = ana.lines.iter().filter(|line| line.starts_with('—')).collect();
+    assert_eq!(tries.len(), 2, "{words}");
+    assert!(tries[0].starts_with("— 2026-04-01T08:"), "{words}");
+    let (first, second) = (
+        words.find("< 451 4.3.0").unwrap(),
+        words.find("< 250 2.0.0 Ok").unwrap(),
+    );
+    assert!(first < second, "{words}");
+    assert!(!words.contains("Dear Ana"), "the mail is not in it: {words}");
+    assert!(
+        said(&stage, id, "bo@example.org")
+            .lines
+            .contains(&"> DATA".to_owned())
+    );
+
+    let erased: i64 = engine
+        .read(|conn| {
+            let sql = "SELECT id FROM contact WHERE email = 'ana@example.org'";
+            Ok(conn.query_row(sql, [], |row| row.get(0)).unwrap())
+        })
+        .unwrap();
+    let everything = engine
+        .read(|conn| {
+            Ok(crate::store::erasure::everything(
+                conn,
+                crate::ids::ContactId(erased),
+            )?)
+        })
+        .unwrap()
+        .unwrap();
+    let copy = everything["messages"][0]["dialogue"].as_array().unwrap();
+    assert_eq!(copy.len(), ana.lines.len(), "it is in the copy of what is held");
+    contact::erase(
+        engine,
+        serde_json::from_value(json!({ "ids": [erased] })).unwrap(),
+    )
+    .unwrap();
+    let left = || {
+        engine
+            .read(|conn| {
+                let sql = "SELECT coalesce(group_concat(lines, ' '), '') FROM dialogue";
+                Ok(conn.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap())
+            })
+            .unwrap()
+    };
+    assert!(!left().contains("ana@") && left().contains("bo@"), "{}", left());
+
+    // Upkeep believes a clock only once it has run long enough.
+    stage.bench.clock.advance(TimeDelta::days(31));
+    for _ in 0..4 {
+        upkeep::tend(engine, Duration::from_secs(24 * 60 * 60)).unwrap();
+        stage.bench.clock.advance(TimeDelta::days(1));
+    }
+    assert_eq!(left(), "");
+    assert!(
+        said(&stage, id, "bo@example.org")
+            .note
+            .starts_with("Nothing is kept.")
+    );
+}
+
+#[test]
+fn of_mails_that_went_well_only_the_last_are_kept_and_of_one_mail_only_the_last_lines() {
+    let (stage, id) = launched();
+    let engine = &stage.bench.engine;
+    let now = crate::clock::Clock::now(&*stage.bench.clock);
+    engine
+        .db
+        .write(Priority::Bulk, move |conn| {
+            let sql = "INSERT INTO message (campaign_id, contact_id, email, address_hash, state, tracking, preference_token)
+                       VALUES (?1, (SELECT min(id) FROM contact), '', ?2, 'accepted', 'none', ?2) RETURNING id";
+            for n in 0..1000_u128 {
+                let row = conn.query_row(sql, (id.0, n.to_be_bytes()), |row| row.get(0).map(MessageId))?;
+                dialogue::keep(conn, row, now, Tried::AcceptedAtOnce, &["> QUIT".into()])?;
+            }
+            let refused = conn.query_row("SELECT min(id) FROM message", [], |row| row.get(0).map(MessageId))?;
+            for n in 0..50 {
+                let lines: Vec<String> = (0..10).map(|line| format!("< 451 {n} {line}")).collect();
+                dialogue::keep(conn, refused, now, Tried::Trouble, &lines)?;
+            }
+            let kept = dialogue::get(conn, refused)?.unwrap().1;
+            assert_eq!(kept.len(), dialogue::LINES);
+            assert_eq!(kept.last().unwrap(), "< 451 49 9");
+            let rows: i64 = conn.query_row("SELECT count(*) FROM dialogue", [], |row| row.get(0))?;
+            assert_eq!(rows, dialogue::ACCEPTED_KEPT + 1, "beside the one that was refused");
+            Ok::<_, crate::store::Error>(())
+        })
+        .unwrap();
 }
 
 /// Changes the account to one that wants STARTTLS of `peer`; the campaign was launched before.

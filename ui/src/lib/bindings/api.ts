@@ -1472,6 +1472,25 @@ restarts: number,
 alarm: string | null, };
 export type ListenerStatusGet = Record<symbol, never>;
 export type ListenerStop = Record<symbol, never>;
+export type MessageDialogue = { 
+/**
+ * Which.
+ */
+id: MessageId, };
+export type MessageDialogueResponse = { 
+/**
+ * Of all tries, at most the last 200: ours begin with `>`, the server's with `<`, and a try with `—` and its
+ * time. Secrets and the mail itself are not among them. Empty where nothing is kept.
+ */
+lines: Array<string>, 
+/**
+ * When it was tried last; `null` where nothing is kept.
+ */
+at: string | null, 
+/**
+ * Why nothing is kept, as a sentence; empty where something is.
+ */
+note: string, };
 export type MessageId = number;
 export type MessageState = "planned" | "queued" | "handing_over" | "accepted" | "deferred" | "rejected" | "uncertain" | "cancelled" | "skipped";
 export type MessageTimeline = { 
@@ -2468,6 +2487,7 @@ export type Commands = {
   report_providers: [ReportProviders, ReportProvidersResponse];
   report_recipients: [ReportRecipients, ReportRecipientsResponse];
   message_timeline: [MessageTimeline, MessageTimelineResponse];
+  message_dialogue: [MessageDialogue, MessageDialogueResponse];
   report_export: [ReportExport, ReportExportResponse];
   activity_list: [ActivityList, ActivityListResponse];
   outbox_list: [OutboxList, OutboxListResponse];
@@ -2537,6 +2557,7 @@ export const provides: Record<keyof Commands, Tag[]> = {
   report_providers: ["opens", "campaigns"],
   report_recipients: ["opens", "campaigns"],
   message_timeline: ["opens", "contacts", "campaigns"],
+  message_dialogue: ["campaigns"],
   report_export: [],
   activity_list: ["activity", "opens"],
   outbox_list: ["outbox"],

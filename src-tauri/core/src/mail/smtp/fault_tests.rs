@@ -1,7 +1,8 @@
 //! Servers that break the protocol: words that nobody asked for, no text, no end, no patience.
 
 use super::peer::{Ending, Peer, Script};
-use super::tests::{SMALL, error_of, mail, plain};
+use super::tests::{SMALL, Validity, error_of, issue, mail, plain};
+use super::{Secret, Security, Server, Settings, SmtpTransport};
 use crate::delivery::transport::{ErrorKind, OutgoingMail, Stage, Transport};
 
 fn to(email: &str) -> OutgoingMail<'_> {
@@ -200,6 +201,34 @@ fn a_refusal_in_the_middle_of_a_mail_is_its_answer_and_its_end_never_leaves() {
         "{error}"
     );
     assert_eq!(peer.mails(), 0, "its end never left");
+}
+
+#[test]
+fn no_password_is_among_what_was_said_however_one_logs_in() {
+    for (mechanisms, password) in [("PLAIN LOGIN", "secret"), ("LOGIN", "secret"), ("LOGIN", "wrong")] {
+        let peer = Peer::start(Script {
+            mechanisms: Some(mechanisms),
+            ..Script::default()
+        });
+        let root = issue("localhost", Validity::Now).root_pem;
+        let server = Server {
+            host: "127.0.0.1".into(),
+            port: peer.address.port(),
+            security: Security::None,
+            user: "news".into(),
+            password: Some(Secret::new(password)),
+        };
+        let mut transport = SmtpTransport::new(Settings::new(server, &[root]).unwrap()).unwrap();
+        let result = transport.deliver(&mail(SMALL));
+        assert_eq!(result.is_ok(), password == "secret");
+        let said = transport.take_dialogue().join("\n");
+        assert!(said.contains("> AUTH "), "{said}");
+        // The same in base64: of the user with the password, and of the password.
+        for secret in [password, "AG5ld3MAc2VjcmV0", "c2VjcmV0", "d3Jvbmc", "bmV3cw"] {
+            assert!(!said.contains(secret), "{secret} in {said}");
+        }
+        assert_eq!(said.contains("535 5.7.8"), password == "wrong", "{said}");
+    }
 }
 
 #[test]

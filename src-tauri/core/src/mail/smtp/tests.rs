@@ -373,8 +373,8 @@ fn no_mail_waits_for_a_delayed_acknowledgement() {
     let start = Instant::now();
     (0..mails).for_each(|_| drop(transport.deliver(&mail(&body)).unwrap()));
     let ours = start.elapsed();
-    // A millisecond a mail at least, so that a fast machine's noise is no ratio.
-    let reference = reference.max(Duration::from_millis(1) * mails / 4);
+    // A millisecond a mail at least, so that neither a fast machine's noise nor a busy one is a ratio: the wait is 40.
+    let reference = reference.max(Duration::from_millis(1) * mails);
     assert!(
         ours < reference * 10,
         "{mails} mails took {ours:?}, by hand {reference:?}: the end of a mail waits for an acknowledgement"
