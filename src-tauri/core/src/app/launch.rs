@@ -19,10 +19,13 @@ use crate::engine::jobs::Progress;
 use crate::ids::{CampaignId, ContactId, MessageId};
 use crate::store::activity::{self, NewActivity};
 use crate::store::campaign::{self, Change, Frozen, Head, Launch};
+use crate::store::message::Letter;
 use crate::store::{Conn, Priority, closing, message};
 use crate::tracking::token::Token;
 use chrono::TimeDelta;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 
 /// Days over which tracked mails to one person are counted.
 const CAP_DAYS: i64 = 30;
@@ -111,9 +114,7 @@ fn fill_and_audit(engine: &Arc<Engine>, id: CampaignId, progress: &Progress) -> 
         .db
         .write(Priority::Bulk, move |conn| campaign::freeze(conn, id, &frozen))
         .map_err(Error::from)?;
-    let total = u64::from(facts.audience) * 2;
-    fill(engine, &facts, cap, progress, total)?;
-    let mut prepared = audit(engine, &facts, progress, total)?;
+    let mut prepared = plan_and_audit(engine, &facts, cap, progress)?;
     prepared.findings.extend(login(engine, &facts)?);
     let preflight = preflight::answer(&facts, Some(prepared));
     let (now, revision) = (engine.clock.now(), facts.campaign.head.revision);
@@ -131,8 +132,102 @@ fn fill_and_audit(engine: &Arc<Engine>, id: CampaignId, progress: &Progress) -> 
     Ok(preflight)
 }
 
-/// Plans one message for each person of the audience, in chunks. `cap` is the campaign's, of tracked mails.
-fn fill(engine: &Arc<Engine>, facts: &Facts, cap: u32, progress: &Progress, total: u64) -> Result<()> {
+/// The most threads that check mails at once.
+const AUDITORS: usize = 8;
+
+/// Plans everyone's message, and meanwhile makes and checks every mail of those that are planned already, as the
+/// ledger says it. `cap` is the campaign's, of tracked mails.
+fn plan_and_audit(engine: &Arc<Engine>, facts: &Facts, cap: u32, progress: &Progress) -> Result<Prepared> {
+    let id = facts.campaign.head.id;
+    let letterhead = engine.read(|conn| sending::letterhead(conn, id))?;
+    let auditors = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(AUDITORS);
+    let audited = AtomicU64::new(0);
+    // Few chunks wait: planning goes no further ahead than the audit can follow.
+    let (sender, receiver) = sync_channel::<Vec<Letter>>(auditors);
+    let receiver = Arc::new(Mutex::new(receiver));
+    let check = |letters: Arc<Mutex<Receiver<Vec<Letter>>>>| {
+        let mut auditor = Auditor::default();
+        loop {
+            let next = letters
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .recv();
+            // Everything is planned, or planning failed.
+            let Ok(letters) = next else { return auditor };
+            for letter in &letters {
+                auditor.check(&letterhead, letter, facts.now);
+                audited.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    };
+    let auditor = std::thread::scope(|scope| -> Result<Auditor> {
+        let threads: std::io::Result<Vec<_>> = (0..auditors)
+            .map(|_| {
+                let (check, letters) = (&check, receiver.clone());
+                std::thread::Builder::new()
+                    .name("casement-audit".into())
+                    .spawn_scoped(scope, move || check(letters))
+            })
+            .collect();
+        // Theirs alone: where all of them have ended, nothing can be handed on.
+        drop(receiver);
+        let threads = match threads {
+            Ok(threads) => threads,
+            Err(error) => {
+                // Those that did start end with it.
+                drop(sender);
+                let sentence =
+                    format!("The mails cannot be checked: {error}. Close other programs and try again.");
+                return Err(Error::new(Code::Internal, sentence));
+            }
+        };
+        let planned = fill(engine, facts, cap, progress, &audited, &sender);
+        drop(sender);
+        let mut all = Auditor::default();
+        for thread in threads {
+            all.join(thread.join().map_err(|_| not_checked())?);
+        }
+        planned.map(|()| all)
+    })?;
+    let (findings, size_range) = auditor.end();
+    engine.read(|conn| {
+        let (tracking, not_tracked) = message::planned_tracking(conn, id)?;
+        let to_send = message::counts(conn, id)?.get("planned").copied().unwrap_or(0);
+        if u64::from(to_send) != audited.load(Ordering::Relaxed) {
+            return Err(Error::new(
+                Code::Internal,
+                "not every planned mail was checked; prepare again",
+            ));
+        }
+        Ok(Prepared {
+            to_send,
+            skipped: message::skipped(conn, id)?,
+            tracking,
+            not_tracked,
+            findings,
+            size_range,
+        })
+    })
+}
+
+fn not_checked() -> Error {
+    Error::new(
+        Code::Internal,
+        "The mails could not all be checked. Prepare the campaign again.",
+    )
+}
+
+/// Plans one message for each person of the audience, in chunks, and hands them on to be checked.
+fn fill(
+    engine: &Arc<Engine>,
+    facts: &Facts,
+    cap: u32,
+    progress: &Progress,
+    audited: &AtomicU64,
+    auditors: &SyncSender<Vec<Letter>>,
+) -> Result<()> {
     let id = facts.campaign.head.id;
     let since = facts.now - TimeDelta::days(CAP_DAYS);
     let rules = engine
@@ -145,6 +240,8 @@ fn fill(engine: &Arc<Engine>, facts: &Facts, cap: u32, progress: &Progress, tota
     let now = facts.now;
     let audience = Arc::new(facts.campaign.audience.clone());
     let (mut after, mut done) = (ContactId(0), 0);
+    let mut handed_on = MessageId(0);
+    let total = u64::from(facts.audience) * 2;
     loop {
         let (rules, audience, entropy) = (rules.clone(), audience.clone(), engine.entropy.clone());
         let planned = engine.db.write(Priority::Bulk, move |conn| -> Result<_> {
@@ -159,7 +256,14 @@ fn fill(engine: &Arc<Engine>, facts: &Facts, cap: u32, progress: &Progress, tota
         };
         after = last;
         done += n as u64;
-        progress.step(done.min(total / 2), Some(total))?;
+        let letters = engine.read(|conn| Ok(message::planned(conn, id, handed_on, sending::CHUNK)?))?;
+        if let Some(last) = letters.last() {
+            handed_on = last.id;
+            if auditors.send(letters).is_err() {
+                return Err(not_checked());
+            }
+        }
+        progress.step((done + audited.load(Ordering::Relaxed)).min(total), Some(total))?;
     }
 }
 
@@ -177,38 +281,6 @@ fn plan_one(
     }
     message::insert(conn, id, &row)?;
     Ok(())
-}
-
-/// Makes and checks every planned mail, as the ledger now says it.
-fn audit(engine: &Arc<Engine>, facts: &Facts, progress: &Progress, total: u64) -> Result<Prepared> {
-    let id = facts.campaign.head.id;
-    let letterhead = engine.read(|conn| sending::letterhead(conn, id))?;
-    let mut auditor = Auditor::default();
-    let (mut after, mut done) = (MessageId(0), total / 2);
-    loop {
-        let letters = engine.read(|conn| Ok(message::planned(conn, id, after, sending::CHUNK)?))?;
-        let Some(last) = letters.last() else { break };
-        after = last.id;
-        for letter in &letters {
-            auditor.check(&letterhead, letter, facts.now);
-            done += 1;
-            if done % 50 == 0 {
-                progress.step(done.min(total), Some(total))?;
-            }
-        }
-    }
-    let (findings, size_range) = auditor.end();
-    engine.read(|conn| {
-        let (tracking, not_tracked) = message::planned_tracking(conn, id)?;
-        Ok(Prepared {
-            to_send: message::counts(conn, id)?.get("planned").copied().unwrap_or(0),
-            skipped: message::skipped(conn, id)?,
-            tracking,
-            not_tracked,
-            findings,
-            size_range,
-        })
-    })
 }
 
 /// Checks that the account can log in; what is wrong blocks the launch.
@@ -259,7 +331,7 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
     }
     let facts = preflight::facts(engine, id, For::Sending)?;
     refuse_unprepared(&facts)?;
-    refuse_findings(&preflight::standing(engine, id)?, request.confirmed)?;
+    refuse_findings(&preflight::standing_of(engine, &facts)?, request.confirmed)?;
     engine.read(|conn| refuse_changes(conn, &facts))?;
     let now = engine.clock.now();
     let first_mail_at = now + TimeDelta::seconds(i64::from(request.delay_secs));
@@ -290,7 +362,7 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
         message::enqueue(conn, id, first_mail_at, now, sending::CHUNK)?;
         note(conn, id, now, "Launched.")
     })?;
-    sending::enqueue(engine, id, first_mail_at)?;
+    // The rest is queued by the dispatcher, in chunks: nobody waits for it.
     sending::wake(engine);
     Ok(Done {})
 }

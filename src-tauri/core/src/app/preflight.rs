@@ -466,13 +466,17 @@ pub(crate) fn sender(account: &Account) -> String {
 ///
 /// Of a launched campaign that is what was known when it was launched.
 pub(crate) fn standing(engine: &Arc<Engine>, id: CampaignId) -> Result<Preflight> {
-    let facts = facts(engine, id, For::Looking)?;
-    let kept = engine.read(|conn| kept(conn, id))?;
+    standing_of(engine, &facts(engine, id, For::Looking)?)
+}
+
+/// As [`standing`], of a campaign whose facts are known.
+pub(crate) fn standing_of(engine: &Arc<Engine>, facts: &Facts) -> Result<Preflight> {
     let head = &facts.campaign.head;
+    let kept = engine.read(|conn| kept(conn, head.id))?;
     Ok(match kept {
         Some(kept) if head.state.is_launched() => kept,
         Some(kept) if head.prepared_revision == Some(head.revision) => answer(
-            &facts,
+            facts,
             Some(Prepared {
                 to_send: kept.to_send,
                 skipped: kept.skipped,
@@ -482,7 +486,7 @@ pub(crate) fn standing(engine: &Arc<Engine>, id: CampaignId) -> Result<Preflight
                 size_range: kept.size_range,
             }),
         ),
-        _ => answer(&facts, None),
+        _ => answer(facts, None),
     })
 }
 
@@ -558,6 +562,22 @@ impl Auditor {
         *n += 1;
         if examples.len() < EXAMPLES {
             examples.push(email.to_owned());
+        }
+    }
+
+    /// Takes over what another one has gathered.
+    pub(crate) fn join(&mut self, other: Self) {
+        for (key, (n, examples)) in other.found {
+            let (all, kept) = self.found.entry(key).or_default();
+            *all += n;
+            kept.extend(examples);
+            // Whoever checked them, and whenever: the same people are named each time.
+            kept.sort();
+            kept.truncate(EXAMPLES);
+        }
+        if let Some([least, most]) = other.sizes {
+            let [a, b] = self.sizes.unwrap_or([least, most]);
+            self.sizes = Some([least.min(a), most.max(b)]);
         }
     }
 
