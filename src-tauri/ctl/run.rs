@@ -351,16 +351,7 @@ impl Session {
             Campaign::Launch { id, yes, delay } => return self.launch(id, yes, delay),
             Campaign::Dialogue { message } => {
                 let value = self.access.call("message_dialogue", json!({ "id": message }))?;
-                self.show(&value, || match value["note"].as_str() {
-                    Some("") | None => value["lines"]
-                        .as_array()
-                        .into_iter()
-                        .flatten()
-                        .filter_map(Value::as_str)
-                        .map(|line| format!("{line}\n"))
-                        .collect(),
-                    Some(note) => format!("{note}\n"),
-                });
+                self.show(&value, || print::dialogue(&value));
                 return Ok(ExitCode::SUCCESS);
             }
             Campaign::Pause { id } => self.access.call("campaign_pause", json!({ "id": id }))?,
