@@ -429,3 +429,45 @@ fn an_answer_of_the_listener_is_on_disk_when_the_power_goes() {
     assert_eq!(report["unsubscribed"], 1, "for an unsubscription too: {report:#}");
     ctl.verify();
 }
+
+#[test]
+fn what_was_said_to_the_mail_server_about_a_mail_can_be_read() {
+    let sink = Sink::start(None);
+    let ctl = club(&sink, 2, 1);
+    sink.reply_to(&reader(1), "550 5.1.1 Nobody of that name");
+    let id = launch(&ctl);
+    ctl.ok(["send", "--campaign", &id]);
+    let request = json!({ "id": id.parse::<i64>().expect("a number") });
+    let recipients = ctl.call("report_recipients", request);
+    let message = |email: String| {
+        let rows = recipients["recipients"].as_array().expect("a table");
+        let row = rows
+            .iter()
+            .find(|row| row["email"] == json!(email))
+            .expect("everyone is in it");
+        row["message"].to_string()
+    };
+    let said = ctl.ok(["campaign", "dialogue", &message(reader(1))]);
+    let lines: Vec<&str> = said["lines"]
+        .as_array()
+        .expect("lines")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let rcpt = format!("> RCPT TO:<{}>", reader(1));
+    let at = lines
+        .iter()
+        .position(|line| **line == rcpt)
+        .expect("its recipient was named");
+    assert_eq!(lines[at + 1], "< 550 5.1.1 Nobody of that name", "{lines:?}");
+    let taken = ctl.ok(["campaign", "dialogue", &message(reader(0))]);
+    assert!(
+        taken["lines"].to_string().contains("kept for reader00"),
+        "{taken}"
+    );
+    assert!(
+        !taken["lines"].to_string().contains("The ice"),
+        "the mail is not in it: {taken}"
+    );
+    ctl.run(["campaign", "dialogue", "999"]).refused(&["message"]);
+}

@@ -14,12 +14,10 @@
 //! - `erasure`: an erased person is in no file of the workspace, nor in a new backup.
 //! - `indistinguishable`: neither bytes nor time tell one token from another.
 //! - `judge_file`: what `judge` says of user agents, and of files that it cannot read.
+//! - `kill_sending`: the sending process is killed, again and again, and nobody is left out or sent to twice.
 //! - `listening`: what `listen` prints while it runs, and what the report says of the time it did not.
-<<<<<<< HEAD
 //! - `sending_on`: a campaign with files; retry, new people, copies and uncertain mails, by the real process.
-=======
 //! - `sign_in`: `account login` and `account trust` at Postfix and Dovecot, which ask the authorization server.
->>>>>>> w-auth
 //! - `simulate`: invented campaigns through the real judge, the report beside the truth.
 //! - `real_mail`: fifty mails through Postfix and Dovecot, read, opened, opted out of, reported.
 //! - `window_end`: tracking ends with the window and its grace; what is left, and what readers still get.
@@ -45,12 +43,10 @@ mod erasure;
 mod harness;
 mod indistinguishable;
 mod judge_file;
+mod kill_sending;
 mod listening;
 mod real_mail;
-<<<<<<< HEAD
 mod sending_on;
-=======
 mod sign_in;
->>>>>>> w-auth
 mod simulate;
 mod window_end;

@@ -530,6 +530,11 @@ pub enum Campaign {
     AddNew(crate::after::AddNew),
     /// List the mails of which nobody knows whether they left, or settle them.
     Uncertain(crate::after::Uncertain),
+    /// Print what was said to the mail server about one message, and by it.
+    Dialogue {
+        /// The message's id, as in `report_recipients`.
+        message: i64,
+    },
     /// Send one mail of it to any address, never tracked.
     Test {
         /// Its id.

@@ -89,6 +89,11 @@ impl Session {
                 return self.launch(id, request);
             }
             Campaign::Progress { id } => self.access.call("campaign_sending", json!({ "id": id }))?,
+            Campaign::Dialogue { message } => {
+                let value = self.access.call("message_dialogue", json!({ "id": message }))?;
+                self.show(&value, || print::dialogue(&value));
+                return Ok(ExitCode::SUCCESS);
+            }
             Campaign::Pause { id } => self.access.call("campaign_pause", json!({ "id": id }))?,
             Campaign::Resume { id } => self.access.call("campaign_resume", json!({ "id": id }))?,
             Campaign::Cancel { id } => self.access.call("campaign_cancel", json!({ "id": id }))?,

@@ -177,3 +177,17 @@ pub fn preflight(preflight: &Preflight) -> String {
     });
     out
 }
+
+/// What was said about a mail, a line each; or why nothing is kept.
+pub fn dialogue(value: &Value) -> String {
+    match value["note"].as_str() {
+        Some("") | None => value["lines"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(|line| format!("{line}\n"))
+            .collect(),
+        Some(note) => format!("{note}\n"),
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! - `kill`: the process is killed under load, again and again.
 //! - `power_cut`: disks as a power cut may leave them, made from a log of system calls (`trace`, `cut`).
+//! - `power_cut_sending`: the same disks while a campaign is sent.
 //! - `full_disk`: no room, and then room again.
 //! - `flush`: a disk that says no to flushes for a while.
 //! - `locked`: another program holds the database.
@@ -15,6 +16,7 @@ mod full_disk;
 mod kill;
 mod locked;
 mod power_cut;
+mod power_cut_sending;
 mod trace;
 
 use crate::harness::crowd::{Crowd, Deed, Reader};

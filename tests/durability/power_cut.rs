@@ -182,7 +182,7 @@ impl Log {
 }
 
 /// Whether this machine has the programs; says so where it has not.
-fn is_possible(test: &str) -> bool {
+pub(super) fn is_possible(test: &str) -> bool {
     let is_there = |name: &str| Command::new(name).arg("--version").output().is_ok();
     let is_possible = is_there("strace") && is_there("sqlite3");
     if !is_possible {
@@ -191,7 +191,7 @@ fn is_possible(test: &str) -> bool {
     is_possible
 }
 
-fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(super) fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     fs::read_dir(folder)
         .expect("the folder is there")
         .flatten()

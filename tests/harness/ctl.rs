@@ -234,7 +234,8 @@ impl Ctl {
         Serving::start(command)
     }
 
-    fn wrapped(&self, wrapper: &[&str], program: &Command) -> Command {
+    /// Returns `program` by way of another one, in this home; see [`Self::serve_by`].
+    pub fn wrapped(&self, wrapper: &[&str], program: &Command) -> Command {
         let mut command = Command::new(wrapper[0]);
         self.furnish(&mut command);
         command

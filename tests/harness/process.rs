@@ -55,6 +55,14 @@ impl Group {
         .code()
     }
 
+    /// Waits until every process of the group has ended by itself.
+    pub fn wait_for_all(&mut self) {
+        let name = self.name.clone();
+        until(&format!("{name} and what it started should end"), || {
+            self.ended().then_some(())
+        });
+    }
+
     fn ended(&mut self) -> bool {
         // The leader has to be waited for, or it would stay in its group as a zombie.
         let leader_ended = !matches!(self.child.try_wait(), Ok(None));

@@ -1,5 +1,7 @@
 //! A scripted SMTP server on loopback: it keeps what it takes, and answers only as fast as the test lets it.
 
+use super::ctl::Ctl;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -29,6 +31,10 @@ struct State {
     waiting: usize,
     /// Answers to RCPT by recipient, each given once, first first.
     replies: BTreeMap<String, Vec<String>>,
+    /// Recipients for whose mail a 250 was written: the client may have it.
+    answered: Vec<String>,
+    /// Connections that neither side has ended.
+    open: usize,
 }
 
 impl Sink {
@@ -42,8 +48,13 @@ impl Sink {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = served.clone();
-                // A client that hangs up in mid-sentence is what some tests want.
-                std::thread::spawn(move || drop(converse(stream, &shared)));
+                shared.lock().open += 1;
+                std::thread::spawn(move || {
+                    // A client that hangs up in mid-sentence is what some tests want.
+                    drop(converse(stream, &shared));
+                    shared.lock().open -= 1;
+                    shared.changed.notify_all();
+                });
             }
         });
         Self { port, shared }
@@ -86,6 +97,33 @@ impl Sink {
             .collect()
     }
 
+    /// Returns the mails that came to their end, with their recipients, in order.
+    pub fn mails(&self) -> Vec<(String, Vec<u8>)> {
+        self.shared.lock().taken.clone()
+    }
+
+    /// Returns the recipients of the mails for which a 250 was written, in order.
+    pub fn answered(&self) -> Vec<String> {
+        self.shared.lock().answered.clone()
+    }
+
+    /// Returns how many mails came to their end.
+    pub fn count(&self) -> usize {
+        self.shared.lock().taken.len()
+    }
+
+    /// Waits until `count` mails have come to their end, or until `given_up` says that none will.
+    pub fn wait_for_count(&self, count: usize, given_up: impl Fn() -> bool) {
+        self.wait(&format!("{count} mails should come"), |state| {
+            state.taken.len() >= count || given_up()
+        });
+    }
+
+    /// Waits until every connection has ended: what a killed client had sent is read to its end by then.
+    pub fn wait_until_all_have_hung_up(&self) {
+        self.wait("all connections should end", |state| state.open == 0);
+    }
+
     fn wait(&self, what: &str, done: impl Fn(&State) -> bool) {
         let deadline = Instant::now() + super::PATIENCE;
         let mut state = self.shared.lock();
@@ -94,7 +132,7 @@ impl Sink {
             state = self
                 .shared
                 .changed
-                .wait_timeout(state, Duration::from_secs(1))
+                .wait_timeout(state, Duration::from_millis(50))
                 .expect("no test panics with the lock held")
                 .0;
         }
@@ -132,6 +170,8 @@ impl Shared {
 }
 
 fn converse(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+    // The sink's own replies are not to wait for anybody.
+    stream.set_nodelay(true)?;
     let mut out = stream.try_clone()?;
     let mut input = BufReader::new(stream);
     let mut say = |line: &str| out.write_all(format!("{line}\r\n").as_bytes());
@@ -146,8 +186,7 @@ fn converse(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         let command = line.trim_end();
         let verb = command.to_ascii_uppercase();
         if verb.starts_with("EHLO") || verb.starts_with("HELO") {
-            say("250-sink.casement.test")?;
-            say("250 8BITMIME")?;
+            say("250-sink.casement.test\r\n250 8BITMIME")?;
         } else if verb.starts_with("RCPT TO:") {
             to = command["RCPT TO:".len()..].trim().to_owned();
             to = to
@@ -172,6 +211,8 @@ fn converse(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
                 }
             }
             shared.take(&to, mail);
+            // Before it is written: a client that has read it is never ahead of this.
+            shared.lock().answered.push(to.clone());
             say(&format!("250 2.0.0 Ok: kept for {to}"))?;
         } else if verb == "QUIT" {
             return say("221 2.0.0 Bye");
@@ -179,4 +220,45 @@ fn converse(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             say("250 2.0.0 Ok")?;
         }
     }
+}
+
+/// Makes a workspace with a campaign to `people`, over up to `connections` to `sink`, that was launched and waits for
+/// somebody to send it; returns the campaign's id, too.
+pub fn launched(sink: &Sink, people: usize, connections: usize) -> (Ctl, String) {
+    let ctl = Ctl::new();
+    let rows: String = (0..people)
+        .map(|index| format!("reader{index:03}@readers.test\n"))
+        .collect();
+    let file = ctl.file("members.csv", format!("email\n{rows}"));
+    ctl.ok(["import", file.to_str().expect("ASCII"), "--list", "Members"]);
+    ctl.call(
+        "settings_update",
+        json!({ "unknown_policy": "none", "organisation": "Harbour Club", "postal_address": "3 Quay Street" }),
+    );
+    let (port, connections) = (sink.port.to_string(), connections.to_string());
+    let account = [
+        "account",
+        "add",
+        "--name",
+        "Sink",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        &port,
+        "--tls",
+        "none",
+        "--from",
+        "Harbour <news@harbour.test>",
+        "--connections",
+        &connections,
+    ];
+    ctl.ok(account);
+    let id = ctl
+        .create(&json!({
+            "name": "Spring", "subject": "Spring", "account": "Sink", "audience": { "include": ["Members"] },
+            "markdown": "The ice is gone.\n",
+        }))
+        .to_string();
+    ctl.ok(["campaign", "launch", &id, "--yes"]);
+    (ctl, id)
 }

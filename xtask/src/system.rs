@@ -200,6 +200,22 @@ const SQLITE: Need = Need {
     brew: &["sqlite"],
 };
 
+const SMTP_SINK: Need = Need {
+    what: "smtp-sink of Postfix",
+    probe: Probe::Program(&["smtp-sink"]),
+    apt: &["postfix"],
+    dnf: &["postfix"],
+    pacman: &["postfix"],
+    zypper: &["postfix"],
+    brew: &[],
+};
+
+const SMTP_SOURCE: Need = Need {
+    what: "smtp-source of Postfix",
+    probe: Probe::Program(&["smtp-source"]),
+    ..SMTP_SINK
+};
+
 /// What it takes to build the window.
 const WINDOW: &[&Need] = if cfg!(target_os = "linux") {
     &[&COMPILER, &PKG_CONFIG, &WEBKIT]
@@ -218,6 +234,9 @@ const MAIL_TEST: &[&Need] = &[&POSTFIX, &DOVECOT, &DOVECOT_LMTP, &OPENSSL];
 
 /// What the pixel's bench compares with.
 const PIXEL_BENCH: &[&Need] = &[&NGINX];
+
+/// What the bench of sending sends to, and compares with.
+const SEND_BENCH: &[&Need] = &[&SMTP_SINK, &SMTP_SOURCE];
 
 /// What the tests of power cuts and locks look through.
 const CRASH_TEST: &[&Need] = &[&STRACE, &SQLITE];
@@ -242,6 +261,8 @@ pub enum Part {
     CrashTest,
     /// Measuring the listener beside another server.
     PixelBench,
+    /// Measuring how fast mails leave.
+    SendBench,
 }
 
 impl Part {
@@ -262,6 +283,7 @@ impl Part {
             Part::MailTest => MAIL_TEST,
             Part::CrashTest => CRASH_TEST,
             Part::PixelBench => PIXEL_BENCH,
+            Part::SendBench => SEND_BENCH,
         }
     }
 
@@ -420,7 +442,7 @@ mod tests {
 
     #[test]
     fn every_need_has_a_package_for_debian() {
-        let parts = Part::ALL.iter().chain(&[Part::PixelBench]);
+        let parts = Part::ALL.iter().chain(&[Part::PixelBench, Part::SendBench]);
         for need in parts.flat_map(|part| part.needs()) {
             assert!(
                 !need.apt.is_empty(),

@@ -45,6 +45,12 @@ impl Daemon {
         field_kib(&status, "VmRSS")
     }
 
+    /// The most memory that was in use so far, in KiB; `None` where the system does not say.
+    pub fn peak_kib(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        field_kib(&status, "VmHWM")
+    }
+
     /// Processor time so far, with that of its children; `None` where the system does not say.
     pub fn cpu(&self) -> Option<Duration> {
         let own = self.child.id();
@@ -85,6 +91,20 @@ pub fn cpu_of(id: u32) -> Option<Duration> {
     let per_second = rustix::param::clock_ticks_per_second().max(1);
     Some(Duration::from_secs_f64(
         cpu_ticks(&stat)? as f64 / per_second as f64,
+    ))
+}
+
+/// Processor time of all children of this process that have ended and were waited for.
+pub fn cpu_of_ended_children() -> Option<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    // Fields 16 and 17 of proc(5), counted from behind the program's name.
+    let mut fields = rest.split_whitespace().skip(13);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    Some(Duration::from_secs_f64(
+        (user + system) as f64 / per_second as f64,
     ))
 }
 

@@ -18,6 +18,10 @@ mod nginx;
 #[cfg(unix)]
 mod pixel;
 mod range;
+#[cfg(unix)]
+mod send;
+#[cfg(unix)]
+mod send_large;
 mod start;
 #[cfg(unix)]
 mod traffic;
@@ -44,6 +48,12 @@ const BENCHES: &[Bench] = &[
         "pixel",
         "how many looks a second are on disk, beside nginx; `pixel quick` for a first idea",
         pixel::pixel,
+    ),
+    #[cfg(unix)]
+    (
+        "send",
+        "how many mails a second leave, beside postfix's smtp-source; `send --large` for memory and 200,000 people",
+        send::send,
     ),
 ];
 

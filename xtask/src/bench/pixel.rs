@@ -112,10 +112,10 @@ pub fn pixel(project: &Project, args: &[String]) -> Result<()> {
 ///
 /// It lies with the build's results: the usual folder for temporary files is in memory on many systems, where
 /// a flush to disk costs nothing.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(pub(super) PathBuf);
 
 impl Scratch {
-    fn new(folder: PathBuf) -> Result<Scratch> {
+    pub(super) fn new(folder: PathBuf) -> Result<Scratch> {
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(Scratch(folder))
     }
@@ -203,17 +203,10 @@ impl Bench {
 
     /// What was measured on.
     fn machine(&self, folder: &Path) -> Result<String> {
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = info
-            .lines()
-            .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1))
-            .unwrap_or("of a model unknown");
-        let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         Ok(format!(
-            "{cores} cores ({model}), load {} at the start. Writing 4 KiB and flushing them: {} ms (median of {FLUSHES}).\n\
+            "{}. Writing 4 KiB and flushing them: {} ms (median of {FLUSHES}).\n\
              {CLIENTS} clients on the same cores, over loopback; {} requests a round to the pixels of {PEOPLE} mails.",
-            load.split(' ').next().unwrap_or("unknown"),
+            computer(),
             ms(flush(folder)?),
             self.plan.requests,
         ))
@@ -435,10 +428,23 @@ fn is_open(stream: &TcpStream) -> bool {
     matches!(looked, Err(error) if error.kind() == ErrorKind::WouldBlock)
 }
 
-const FLUSHES: usize = 200;
+/// The processor and how busy it is.
+pub(super) fn computer() -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1))
+        .unwrap_or("of a model unknown");
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or("unknown");
+    format!("{cores} cores ({model}), load {load} at the start")
+}
+
+pub(super) const FLUSHES: usize = 200;
 
 /// The median of how long 4 KiB take to the disk on which `folder` lies: what one commit costs at least.
-fn flush(folder: &Path) -> Result<Duration> {
+pub(super) fn flush(folder: &Path) -> Result<Duration> {
     let path = folder.join("flush");
     let mut file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
     let mut took = Vec::with_capacity(FLUSHES);

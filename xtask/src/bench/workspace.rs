@@ -28,15 +28,20 @@ pub struct Home {
 }
 
 impl Home {
-    /// Sends a campaign to `people` who may be tracked, all in `folder`, by the `casementctl` at `program`.
-    pub fn with_campaign(folder: &Path, program: PathBuf, people: usize) -> Result<Home> {
-        let mut home = Home {
+    /// Makes one in `folder` without anything in it, for the `casementctl` at `program`.
+    pub fn empty(folder: &Path, program: PathBuf) -> Result<Home> {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(Home {
             folder: folder.to_owned(),
             program,
             campaign: String::new(),
             paths: Vec::new(),
-        };
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        })
+    }
+
+    /// Sends a campaign to `people` who may be tracked, all in `folder`, by the `casementctl` at `program`.
+    pub fn with_campaign(folder: &Path, program: PathBuf, people: usize) -> Result<Home> {
+        let mut home = Home::empty(folder, program)?;
         let list = home.file("people.csv", &people_csv(people))?;
         let draft = json!({
             "name": "Spring", "subject": "Spring", "account": "Outbox", "audience": { "include": ["Members"] },
@@ -83,12 +88,13 @@ impl Home {
         Ok(home)
     }
 
-    /// The workspace in which the campaign was sent.
-    fn first(&self) -> PathBuf {
+    /// The workspace in which everything was made.
+    pub fn first(&self) -> PathBuf {
         self.folder.join("workspace")
     }
 
-    fn file(&self, name: &str, text: &str) -> Result<String> {
+    /// Writes a file and returns its path.
+    pub fn file(&self, name: &str, text: &str) -> Result<String> {
         let path = self.folder.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path.to_string_lossy().into_owned())
@@ -108,7 +114,8 @@ impl Home {
         Ok(copy)
     }
 
-    fn command(&self, workspace: &Path) -> Command {
+    /// `casementctl --json --quiet` on `workspace`, in this home.
+    pub fn command(&self, workspace: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command
             .env_clear()
@@ -124,10 +131,16 @@ impl Home {
         command
     }
 
-    fn ask(&self, workspace: &Path, args: &[&str]) -> Result<Value> {
+    /// Runs `casementctl ARGS` on `workspace` and returns its JSON document.
+    pub fn ask(&self, workspace: &Path, args: &[&str]) -> Result<Value> {
         let said = sh::output(self.command(workspace).args(args))?;
         serde_json::from_str(&said)
             .with_context(|| format!("`casementctl {}` printed no JSON", args.join(" ")))
+    }
+
+    /// As [`Self::ask`], of a command that prints what is of no interest.
+    pub fn ask_nothing(&self, workspace: &Path, args: &[&str]) -> Result<()> {
+        sh::output(self.command(workspace).args(args)).map(drop)
     }
 
     /// Starts the listener on `workspace` with both entrances.

@@ -143,6 +143,7 @@ commands! {
     report_providers(ReportProviders) -> ReportProvidersResponse = app::report::providers, provides [Opens, Campaigns];
     report_recipients(ReportRecipients) -> ReportRecipientsResponse = app::report::recipients, provides [Opens, Campaigns];
     message_timeline(MessageTimeline) -> MessageTimelineResponse = app::report::timeline, provides [Opens, Contacts, Campaigns];
+    message_dialogue(MessageDialogue) -> MessageDialogueResponse = app::report::dialogue, provides [Campaigns];
     report_export(ReportExport) -> ReportExportResponse = app::report::export;
     activity_list(ActivityList) -> ActivityListResponse = app::activity::list, provides [Activity, Opens];
 

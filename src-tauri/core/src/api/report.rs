@@ -231,6 +231,23 @@ data! {
         pub label: Option<super::LabelMark>,
     }
 
+    /// Asks for what was said to the mail server about one message, and by it. Provides `campaigns`.
+    pub struct MessageDialogue {
+        /// Which.
+        pub id: MessageId,
+    }
+
+    /// What was said about one message.
+    pub struct MessageDialogueResponse {
+        /// Of all tries, at most the last 200: ours begin with `>`, the server's with `<`, and a try with `—` and its
+        /// time. Secrets and the mail itself are not among them. Empty where nothing is kept.
+        pub lines: Vec<String>,
+        /// When it was tried last; `null` where nothing is kept.
+        pub at: Option<Instant>,
+        /// Why nothing is kept, as a sentence; empty where something is.
+        pub note: String,
+    }
+
     /// Writes a report into a file.
     pub struct ReportExport {
         /// Which campaign.

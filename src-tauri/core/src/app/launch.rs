@@ -272,7 +272,7 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
     }
     let facts = preflight::facts(engine, id, For::Sending)?;
     refuse_unprepared(&facts)?;
-    refuse_findings(&preflight::standing(engine, id)?, request.confirmed)?;
+    refuse_findings(&preflight::standing_of(engine, &facts)?, request.confirmed)?;
     engine.read(|conn| refuse_changes(conn, &facts))?;
     let now = engine.clock.now();
     let first_mail_at = first_mail_at(&request, now)?;
@@ -327,7 +327,7 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
             if is_scheduled { "Scheduled." } else { "Launched." },
         )
     })?;
-    sending::enqueue(engine, id, first_mail_at)?;
+    // The rest is queued by the dispatcher, in chunks: nobody waits for it.
     sending::wake(engine);
     Ok(Done {})
 }

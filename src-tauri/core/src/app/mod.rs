@@ -40,6 +40,8 @@ mod schedule;
 mod schedule_tests;
 pub mod sending;
 #[cfg(test)]
+mod sending_faults_tests;
+#[cfg(test)]
 mod sending_tests;
 pub mod settings;
 pub mod sign_in;

@@ -571,7 +571,12 @@ pub(crate) fn answer(facts: &Facts, prepared: Option<Prepared>) -> Preflight {
 ///
 /// Of a launched campaign that is what was known when it was launched.
 pub(crate) fn standing(engine: &Arc<Engine>, id: CampaignId) -> Result<Preflight> {
-    let facts = facts(engine, id, For::Looking)?;
+    standing_of(engine, &facts(engine, id, For::Looking)?)
+}
+
+/// As [`standing`], of a campaign whose facts are known.
+pub(crate) fn standing_of(engine: &Arc<Engine>, facts: &Facts) -> Result<Preflight> {
+    let id = facts.campaign.head.id;
     let kept = engine.read(|conn| {
         let mut kept = kept(conn, id)?;
         if let Some(kept) = &mut kept {
@@ -583,7 +588,7 @@ pub(crate) fn standing(engine: &Arc<Engine>, id: CampaignId) -> Result<Preflight
     Ok(match kept {
         Some(kept) if head.state.is_launched() => kept,
         Some(kept) if head.prepared_revision == Some(head.revision) => answer(
-            &facts,
+            facts,
             Some(Prepared {
                 to_send: kept.to_send,
                 skipped: kept.skipped,
@@ -594,7 +599,7 @@ pub(crate) fn standing(engine: &Arc<Engine>, id: CampaignId) -> Result<Preflight
                 samples: kept.samples,
             }),
         ),
-        _ => answer(&facts, None),
+        _ => answer(facts, None),
     })
 }
 

@@ -3,9 +3,10 @@
 use super::engine::Engine;
 use super::{judging, tracking};
 use crate::api::{
-    Code, Error, ExportFormat, MessageTimeline, MessageTimelineResponse, Report, ReportExport,
-    ReportExportResponse, ReportGet, ReportProviders, ReportProvidersResponse, ReportRecipients,
-    ReportRecipientsResponse, ReportSeries, ReportSeriesResponse, Result,
+    Code, Error, ExportFormat, MessageDialogue, MessageDialogueResponse, MessageTimeline,
+    MessageTimelineResponse, Report, ReportExport, ReportExportResponse, ReportGet, ReportProviders,
+    ReportProvidersResponse, ReportRecipients, ReportRecipientsResponse, ReportSeries, ReportSeriesResponse,
+    Result,
 };
 use crate::domain::campaign::CampaignTracking;
 use crate::domain::window::Window;
@@ -13,7 +14,7 @@ use crate::ids::CampaignId;
 use crate::report::rate::{self, Cohort};
 use crate::report::{csv, page, provider, series, timeline, words};
 use crate::store::report::{Facts, Moment};
-use crate::store::{Conn, closing, message, report};
+use crate::store::{Conn, closing, dialogue, message, report};
 use chrono::TimeDelta;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -155,6 +156,31 @@ pub fn timeline(engine: &Arc<Engine>, request: MessageTimeline) -> Result<Messag
             note: timeline::note(&source),
             environments: source.environments,
             environments_note: words::environments(source.environments),
+        })
+    })
+}
+
+/// Returns what was said about one message.
+pub fn dialogue(engine: &Arc<Engine>, request: MessageDialogue) -> Result<MessageDialogueResponse> {
+    engine.read(|conn| {
+        if report::timeline(conn, request.id)?.is_none() {
+            return Err(Error::not_found("message", request.id));
+        }
+        let kept = dialogue::get(conn, request.id)?;
+        let note = match kept {
+            Some(_) => String::new(),
+            None => format!(
+                "Nothing is kept. What was said to a mail server is kept for {} days where a mail had trouble, and for \
+                 the last {} mails that had none.",
+                dialogue::DAYS,
+                dialogue::ACCEPTED_KEPT
+            ),
+        };
+        let (at, lines) = kept.unzip();
+        Ok(MessageDialogueResponse {
+            lines: lines.unwrap_or_default(),
+            at,
+            note,
         })
     })
 }

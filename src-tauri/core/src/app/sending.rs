@@ -29,7 +29,7 @@ use crate::store::activity::{self, NewActivity};
 use crate::store::after::GIVEN_UP;
 use crate::store::campaign::Head;
 use crate::store::message::{Letter, Outcome};
-use crate::store::{self, Conn, Priority, account, campaign, message, route, setting, standing};
+use crate::store::{self, Conn, Priority, account, campaign, dialogue, message, route, setting, standing};
 use chrono::TimeDelta;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -381,7 +381,11 @@ impl Office for Desk {
         let engine = self.engine()?;
         let now = engine.clock.now();
         let steady = engine.clock.steady();
-        let settled = done.map(|done| (done.message, outcome(&engine, done, now)));
+        let settled = done.map(|done| {
+            let outcome = outcome(&engine, done, now);
+            let ending = ending(&outcome, done.attempts);
+            (done.message, outcome, ending, done.dialogue.clone())
+        });
         let refused = done.and_then(|done| match &done.result {
             Ended::Failed(error) => retry::refuses_sender(error).map(|why| (why, error.reply.clone())),
             _ => None,
@@ -402,8 +406,12 @@ impl Office for Desk {
         let taken = engine
             .db
             .write(Priority::Sending, move |conn| -> Result<Option<Taken>> {
-                if let Some((id, outcome)) = settled {
-                    message::settle(conn, id, now, &outcome)?;
+                if let Some((id, outcome, ending, said)) = settled {
+                    if message::settle(conn, id, now, &outcome)?
+                        && let Some(ending) = ending
+                    {
+                        dialogue::keep(conn, id, now, ending, &said)?;
+                    }
                     // The first try leaves nothing to take back.
                     if kind.is_some() || !is_first {
                         message::set_error(conn, id, kind)?;
@@ -753,6 +761,18 @@ fn check(conn: &Conn, letter: &Letter, rules: &Rules, now: Instant) -> Result<Ch
         }),
         None => Checked::Send(hand_over),
     })
+}
+
+/// Returns how a try ended of which what was said is kept; `None` where it is not kept.
+fn ending(outcome: &Outcome, attempts: u32) -> Option<dialogue::Ending> {
+    match outcome {
+        Outcome::Accepted { .. } if attempts <= 1 => Some(dialogue::Ending::AcceptedAtOnce),
+        Outcome::Accepted { .. } => Some(dialogue::Ending::Accepted),
+        Outcome::Deferred { .. } | Outcome::Rejected { .. } | Outcome::Uncertain { .. } => {
+            Some(dialogue::Ending::Trouble)
+        }
+        Outcome::Requeued { .. } | Outcome::Skipped { .. } | Outcome::Cancelled => None,
+    }
 }
 
 /// Returns what the ledger is to say of a mail that was handed over.

@@ -406,7 +406,7 @@ fn an_account_sends_evenly_at_its_limit() {
 }
 
 /// Makes the account one of a scripted mail server.
-fn serve(stage: &Stage, script: Script) -> Peer {
+pub(super) fn serve(stage: &Stage, script: Script) -> Peer {
     let peer = Peer::start(script);
     let saving = json!({ "id": stage.account, "name": "Server", "kind": "smtp", "host": "127.0.0.1",
                          "port": peer.address.port(), "tls": "none", "from_name": "Club",
@@ -416,7 +416,7 @@ fn serve(stage: &Stage, script: Script) -> Peer {
 }
 
 /// State and last words of everyone's message, by address.
-fn words(stage: &Stage, id: CampaignId) -> BTreeMap<String, (String, String)> {
+pub(super) fn words(stage: &Stage, id: CampaignId) -> BTreeMap<String, (String, String)> {
     let read = |conn: &store::Conn| {
         let mut statement = conn
             .prepare("SELECT email, state, reply FROM message WHERE campaign_id = ?1")

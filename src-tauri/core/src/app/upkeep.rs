@@ -15,7 +15,7 @@ use crate::clock::Instant;
 use crate::ids::CampaignId;
 use crate::store::closing::{self, Step};
 use crate::store::retention::{self, Part};
-use crate::store::{Priority, setting};
+use crate::store::{Priority, dialogue, setting};
 use chrono::{Months, TimeDelta};
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -205,6 +205,7 @@ fn look(engine: &Arc<Engine>, ran: Duration, go_on: &dyn Fn() -> bool) -> Result
         destroyed |= give_up(engine, &mut kept, Part::UserAgent, sure, now, go_on)?;
         destroyed |= destroy_keys(engine, kept.evidence)?;
         destroyed |= remove_verdicts(engine, sure, now, go_on)?;
+        destroyed |= remove_dialogues(engine, sure, go_on)?;
     }
     if destroyed {
         // The log's end still holds it.
@@ -343,6 +344,19 @@ fn remove_verdicts(engine: &Engine, sure: Instant, now: Instant, go_on: &dyn Fn(
         engine.announce(&[Tag::Campaigns, Tag::Opens, Tag::Activity]);
     }
     Ok(!old.is_empty())
+}
+
+/// Removes what was said about mails longer ago than it is kept.
+fn remove_dialogues(engine: &Engine, sure: Instant, go_on: &dyn Fn() -> bool) -> Result<bool> {
+    let before = sure - TimeDelta::days(dialogue::DAYS);
+    let any = engine.read(|conn| Ok(dialogue::is_any_old(conn, before)?))?;
+    while any
+        && go_on()
+        && engine.db.write(Priority::Bulk, move |conn| {
+            dialogue::remove_old(conn, before, CHUNK)
+        })? > 0
+    {}
+    Ok(any)
 }
 
 #[cfg(test)]

@@ -54,6 +54,8 @@ pub struct Done {
     pub attempts: u32,
     /// What happened.
     pub result: Ended,
+    /// What was said to the server and by it ([`Transport::take_dialogue`]).
+    pub dialogue: Vec<String>,
 }
 
 /// How a hand-over ended.
@@ -482,14 +484,15 @@ fn deliver(
     let Claimed {
         message, attempts, ..
     } = claimed;
-    let done = |result| Done {
+    let done = |result, dialogue| Done {
         message,
         attempts,
         result,
+        dialogue,
     };
     let bytes = match &claimed.bytes {
         Ok(bytes) => bytes,
-        Err(why) => return done(Ended::Unmade(why.clone())),
+        Err(why) => return done(Ended::Unmade(why.clone()), Vec::new()),
     };
     let mail = OutgoingMail {
         from: &claimed.from,
@@ -510,10 +513,11 @@ fn deliver(
         })
     });
     judge_account(shared, account, &result);
-    done(match result {
+    let ended = match result {
         Ok(accepted) => Ended::Accepted(accepted),
         Err(error) => Ended::Failed(error),
-    })
+    };
+    done(ended, transport.take_dialogue())
 }
 
 /// Lets the account's standing see how a mail went.

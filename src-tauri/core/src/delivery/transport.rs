@@ -98,6 +98,12 @@ pub trait Transport: Send {
     /// Hands over one mail and returns the server's words.
     fn deliver(&mut self, mail: &OutgoingMail<'_>) -> Result<Accepted, DeliveryError>;
 
+    /// Takes what was said to the server and by it since the last mail was begun, for its timeline: lines that begin
+    /// with `>` or `<`, without secrets and without the mail. Empty where nothing is said.
+    fn take_dialogue(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Ends the connection politely; the next delivery makes a new one.
     fn close(&mut self);
 }

@@ -5,7 +5,7 @@
 
 use super::{Conn, Result, consent_event, contact};
 use crate::domain::message::NotTrackedReason;
-use crate::ids::ContactId;
+use crate::ids::{ContactId, MessageId};
 use rusqlite::OptionalExtension;
 use serde_json::{Map, Value, json};
 
@@ -47,6 +47,8 @@ pub fn everything(conn: &Conn, id: ContactId) -> Result<Option<Value>> {
         )?;
         message["requests"] = Value::Array(hits);
         message["events"] = Value::Array(events);
+        let said = super::dialogue::get(conn, MessageId(message_id.0))?;
+        message["dialogue"] = json!(said.map(|(_, lines)| lines).unwrap_or_default());
     }
     let activity = rows(
         conn,
@@ -141,6 +143,7 @@ pub fn erase(conn: &Conn, id: ContactId) -> Result<bool> {
         &*format!("DELETE FROM outbox_mail WHERE id IN ({OUTBOX_MAILS})"),
         "DELETE FROM activity WHERE contact_id = ?1
             OR message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
+        "DELETE FROM dialogue WHERE message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
         // Servers like to repeat the address in their answer.
         "UPDATE message_event SET reply = '' WHERE message_id IN (SELECT id FROM message WHERE contact_id = ?1)",
         // A plan is skipped, a queue is left: the states' legal ways out.

@@ -16,6 +16,7 @@ pub mod contact;
 pub mod counter;
 pub mod data_request;
 pub mod db;
+pub mod dialogue;
 pub mod due;
 pub mod erasure;
 pub mod hit;

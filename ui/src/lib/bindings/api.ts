@@ -1891,6 +1891,25 @@ time: string,
  * An IANA zone.
  */
 zone: string, };
+export type MessageDialogue = { 
+/**
+ * Which.
+ */
+id: MessageId, };
+export type MessageDialogueResponse = { 
+/**
+ * Of all tries, at most the last 200: ours begin with `>`, the server's with `<`, and a try with `—` and its
+ * time. Secrets and the mail itself are not among them. Empty where nothing is kept.
+ */
+lines: Array<string>, 
+/**
+ * When it was tried last; `null` where nothing is kept.
+ */
+at: string | null, 
+/**
+ * Why nothing is kept, as a sentence; empty where something is.
+ */
+note: string, };
 export type MessageId = number;
 export type MessageResolve = { 
 /**
@@ -3150,6 +3169,7 @@ export type Commands = {
   report_providers: [ReportProviders, ReportProvidersResponse];
   report_recipients: [ReportRecipients, ReportRecipientsResponse];
   message_timeline: [MessageTimeline, MessageTimelineResponse];
+  message_dialogue: [MessageDialogue, MessageDialogueResponse];
   report_export: [ReportExport, ReportExportResponse];
   activity_list: [ActivityList, ActivityListResponse];
   outbox_list: [OutboxList, OutboxListResponse];
@@ -3234,6 +3254,7 @@ export const provides: Record<keyof Commands, Tag[]> = {
   report_providers: ["opens", "campaigns"],
   report_recipients: ["opens", "campaigns"],
   message_timeline: ["opens", "contacts", "campaigns"],
+  message_dialogue: ["campaigns"],
   report_export: [],
   activity_list: ["activity", "opens"],
   outbox_list: ["outbox"],

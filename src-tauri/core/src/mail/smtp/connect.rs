@@ -5,6 +5,7 @@
 
 use super::login::login;
 use super::problem::{CertificateProblem, Problem, Step, handshake};
+use super::talk::Talk;
 use super::trust::{Certificate, Excusing, Shown};
 use super::wire::{Link, Meter, Wire};
 use super::{Security, Settings};
@@ -51,20 +52,20 @@ pub(super) async fn within<T>(
         .unwrap_or(Err(Problem::Timeout))
 }
 
-/// Connects, encrypts and logs in; notes each step that worked in `seen`.
+/// Connects, encrypts and logs in; notes each step that worked in `seen`, and what was said in `talk`.
 ///
 /// A token that the server refuses is asked for anew once, over a new connection: servers end tokens before their
 /// time, and some hang up after a refusal.
-pub(super) async fn open(settings: &Settings, seen: &mut Vec<Seen>) -> Result<Open, Problem> {
+pub(super) async fn open(settings: &Settings, seen: &mut Vec<Seen>, talk: &Talk) -> Result<Open, Problem> {
     let mut token = None;
-    match open_with(settings, &mut token, seen).await {
+    match open_with(settings, &mut token, seen, talk).await {
         Err(Problem::TokenRefused { .. }) => {}
         other => return other,
     }
     let tokens = settings.tokens.as_ref().expect("a token was refused");
     token = Some(tokens.token(token.as_ref())?);
     seen.clear();
-    open_with(settings, &mut token, seen).await
+    open_with(settings, &mut token, seen, talk).await
 }
 
 /// `token` is the one to log in with; where it is `None` and the account has tokens, it is the one that was used.
@@ -72,6 +73,7 @@ async fn open_with(
     settings: &Settings,
     token: &mut Option<Secret>,
     seen: &mut Vec<Seen>,
+    talk: &Talk,
 ) -> Result<Open, Problem> {
     let addresses = resolve(settings).await?;
     seen.push((Step::Dns, names(&addresses)));
@@ -88,6 +90,7 @@ async fn open_with(
             let greeting = greet(&mut tcp).await?;
             seen.push((Step::Port, greeting.text.clone()));
             starttls(&mut tcp).await?;
+            talk.note("STARTTLS: encrypted from here on");
             (encrypt(settings, tcp, seen).await?, greeting)
         }
         Security::None => {
@@ -96,7 +99,7 @@ async fn open_with(
             (Link::Plain(tcp), greeting)
         }
     };
-    let (wire, meter) = Wire::new(link, greeting.raw);
+    let (wire, meter) = Wire::new(link, &greeting.raw, talk.clone()).map_err(network)?;
     // An address literal: the computer's name is nobody's business.
     let hello = ClientId::default();
     let smtp = within(REPLY, async {
@@ -366,19 +369,6 @@ async fn encrypt(settings: &Settings, tcp: TcpStream, seen: &mut Vec<Seen>) -> R
                 seen.push((Step::Tls, "the server speaks TLS".into()));
             }
             Err(problem)
-        }
-    }
-}
-
-impl tokio::io::AsyncRead for Link {
-    fn poll_read(
-        self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-        buf: &mut tokio::io::ReadBuf<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => std::pin::Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => std::pin::Pin::new(stream).poll_read(cx, buf),
         }
     }
 }

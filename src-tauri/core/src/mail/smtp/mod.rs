@@ -1,11 +1,14 @@
 //! A mail server as a transport: lettre's dialogue over a stream of our own, one connection at a time.
 //!
 //! Each transport has its own current-thread runtime, so that a worker blocks on its connection and on nothing
-//! else. Start at [`SmtpTransport`]; `connect` is the way to a login, `wire` why it is fast, `problem` what can fail.
+//! else. Start at [`SmtpTransport`]; `connect` is the way to a login, `wire` why it is fast and never
+//! out of step, `talk` what is kept of the words, `problem` what can fail.
 
 mod connect;
 mod login;
 mod problem;
+mod replies;
+mod talk;
 mod trust;
 mod wire;
 
@@ -26,6 +29,7 @@ use std::error::Error as _;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
+use talk::Talk;
 use tokio::runtime::Runtime;
 
 /// For the reply to the end of a mail. RFC 5321 §4.5.3.2.6: a server may need ten minutes, and giving up earlier
@@ -114,7 +118,7 @@ pub fn probe(settings: &Settings) -> Result<Probe, String> {
     let runtime = runtime()?;
     let mut seen = Vec::new();
     let problem = runtime.block_on(async {
-        match connect::open(settings, &mut seen).await {
+        match connect::open(settings, &mut seen, &Talk::default()).await {
             Ok(mut open) => {
                 // The result is known; a server that does not say goodbye changes nothing.
                 let _ = tokio::time::timeout(Duration::from_secs(5), open.smtp.quit()).await;
@@ -143,6 +147,7 @@ pub struct SmtpTransport {
     settings: Settings,
     runtime: Runtime,
     open: Option<Open>,
+    talk: Talk,
 }
 
 impl SmtpTransport {
@@ -152,6 +157,7 @@ impl SmtpTransport {
             settings,
             runtime: runtime()?,
             open: None,
+            talk: Talk::default(),
         })
     }
 
@@ -159,7 +165,7 @@ impl SmtpTransport {
         if self.open.is_none() {
             let opened = self
                 .runtime
-                .block_on(connect::open(&self.settings, &mut Vec::new()));
+                .block_on(connect::open(&self.settings, &mut Vec::new(), &self.talk));
             self.open =
                 Some(opened.map_err(|problem| problem.into_error(&self.settings.host, self.settings.port))?);
         }
@@ -169,6 +175,8 @@ impl SmtpTransport {
 
 impl Transport for SmtpTransport {
     fn deliver(&mut self, mail: &OutgoingMail<'_>) -> Result<Accepted, DeliveryError> {
+        // What was said at the last mail, and nobody asked for.
+        self.talk.take();
         let envelope = Envelope::of(mail)?;
         let mut reused = self.open.is_some();
         loop {
@@ -189,6 +197,10 @@ impl Transport for SmtpTransport {
             }
             return Err(error);
         }
+    }
+
+    fn take_dialogue(&mut self) -> Vec<String> {
+        self.talk.take()
     }
 
     fn close(&mut self) {
@@ -238,10 +250,24 @@ async fn reset(open: &mut Open) -> Result<(), DeliveryError> {
 
 async fn command(open: &mut Open, command: impl Display, phase: Phase) -> Result<Response, DeliveryError> {
     match tokio::time::timeout(REPLY, open.smtp.command(command)).await {
-        Ok(Ok(response)) => Ok(response),
+        Ok(Ok(response)) => in_step(response, phase == Phase::Data, Stage::BeforeBody),
         Ok(Err(error)) => Err(failed(&error, phase, Stage::BeforeBody)),
         Err(_) => Err(silent(Stage::BeforeBody)),
     }
+}
+
+/// Refuses a reply that says yes to something else than what was asked: DATA is answered by 354, all others by 2xx
+/// (RFC 5321 §4.3.2). lettre takes any of them, and a connection that is out of step would go on.
+fn in_step(response: Response, wants_mail: bool, stage: Stage) -> Result<Response, DeliveryError> {
+    if (300..400).contains(&u16::from(response.code())) == wants_mail {
+        return Ok(response);
+    }
+    Err(DeliveryError {
+        kind: ErrorKind::Network,
+        stage,
+        code: None,
+        reply: format!("the server's replies are out of step: {}", reply_of(&response)),
+    })
 }
 
 async fn dialogue(open: &mut Open, envelope: &Envelope, bytes: &[u8]) -> Result<Accepted, DeliveryError> {
@@ -258,7 +284,7 @@ async fn dialogue(open: &mut Open, envelope: &Envelope, bytes: &[u8]) -> Result<
         Stage::BeforeBody
     };
     match replied {
-        Ok(Ok(response)) => Ok(Accepted {
+        Ok(Ok(response)) => in_step(response, false, stage).map(|response| Accepted {
             reply: reply_of(&response),
         }),
         Ok(Err(error)) => Err(failed(&error, Phase::Data, stage)),
@@ -307,8 +333,10 @@ fn failed(error: &Error, phase: Phase, stage: Stage) -> DeliveryError {
 }
 
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 pub(crate) mod peer;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 #[cfg(test)]
 mod trust_tests;

@@ -17,6 +17,14 @@ pub(crate) enum Ending {
     HangUpInBody(usize),
     /// Reads the whole mail and hangs up without a word.
     Silence,
+    /// Says these bytes after the end of the body, as they are.
+    Raw(&'static [u8]),
+    /// Says this after the end of the body, a byte at a time.
+    Slowly(&'static str),
+    /// Says this after the end of the body, and hangs up.
+    Close(&'static str),
+    /// Says this after so many bytes of the body, and takes nothing more.
+    Refuse(usize, &'static str),
 }
 
 /// Tells whether a token is good.
@@ -35,6 +43,12 @@ pub(crate) struct Script {
     pub(crate) bearer: Option<Takes>,
     /// Replies to MAIL.
     pub(crate) mail: &'static str,
+    /// Replies to DATA; a mail is read all the same.
+    pub(crate) data: &'static str,
+    /// Replies with 421 to the MAIL after so many mails, once, and hangs up.
+    pub(crate) closing_after: Option<usize>,
+    /// Hangs up so many connections before it greets.
+    pub(crate) hang_ups: usize,
     /// Replies to RCPT, by the address.
     pub(crate) rcpt: fn(&str) -> &'static str,
     /// Ends the n-th mail, from 0.
@@ -51,6 +65,9 @@ impl Default for Script {
             mechanisms: None,
             bearer: None,
             mail: "250 2.1.0 Ok",
+            data: "354 Go",
+            closing_after: None,
+            hang_ups: 0,
             rcpt: |_| "250 2.1.5 Ok",
             end: |_| Ending::Reply("250 2.0.0 Ok: queued"),
             mails_per_connection: usize::MAX,
@@ -69,6 +86,8 @@ pub(crate) struct Seen {
     pub(crate) split_ends: usize,
     /// Connections.
     pub(crate) connections: usize,
+    /// It has said that it closes.
+    has_closed: bool,
 }
 
 /// A peer at work; ends when it is dropped.
@@ -94,7 +113,14 @@ impl Peer {
                     }
                     let (script, seen) = (script.clone(), seen.clone());
                     std::thread::spawn(move || {
-                        seen.lock().unwrap().connections += 1;
+                        let connections = {
+                            let mut seen = seen.lock().unwrap();
+                            seen.connections += 1;
+                            seen.connections
+                        };
+                        if connections <= script.hang_ups {
+                            return;
+                        }
                         // Hanging up is what most scripts are about.
                         let _ = talk(stream.unwrap(), &script, &seen);
                     });
@@ -182,12 +208,13 @@ fn talk(tcp: TcpStream, script: &Script, seen: &Mutex<Seen>) -> std::io::Result<
             }
             "AUTH" if line.to_uppercase().starts_with("AUTH XOAUTH2 ") => bearer(&mut talk, &line, script)?,
             "AUTH" => authenticate(&mut talk, &line)?,
+            "MAIL" if closes(script, seen) => return say(&mut talk, "421 4.3.2 Shutting down"),
             "MAIL" if sent >= script.mails_per_connection => return Ok(()),
             "MAIL" => say(&mut talk, script.mail)?,
             "RCPT" => say(&mut talk, (script.rcpt)(&line))?,
             "DATA" => {
                 let index = seen.lock().unwrap().mails.len();
-                if !take(&mut talk, (script.end)(index), seen)? {
+                if !take(&mut talk, script.data, (script.end)(index), seen)? {
                     return Ok(());
                 }
                 sent += 1;
@@ -199,6 +226,17 @@ fn talk(tcp: TcpStream, script: &Script, seen: &Mutex<Seen>) -> std::io::Result<
             _ => say(&mut talk, "250 2.0.0 Ok")?,
         }
     }
+}
+
+/// Tells, once, that it is time to close.
+fn closes(script: &Script, seen: &Mutex<Seen>) -> bool {
+    let mut seen = seen.lock().unwrap();
+    let closes = !seen.has_closed
+        && script
+            .closing_after
+            .is_some_and(|after| seen.mails.len() >= after);
+    seen.has_closed |= closes;
+    closes
 }
 
 /// base64 of `\0news\0secret`, `news` and `secret`.
@@ -247,11 +285,16 @@ fn bearer(talk: &mut BufReader<Box<dyn Stream>>, line: &str, script: &Script) ->
 }
 
 /// Takes a mail; tells whether the dialogue goes on.
-fn take(talk: &mut BufReader<Box<dyn Stream>>, end: Ending, seen: &Mutex<Seen>) -> std::io::Result<bool> {
+fn take(
+    talk: &mut BufReader<Box<dyn Stream>>,
+    data: &str,
+    end: Ending,
+    seen: &Mutex<Seen>,
+) -> std::io::Result<bool> {
     if matches!(end, Ending::HangUpAtData) {
         return Ok(false);
     }
-    say(talk, "354 Go")?;
+    say(talk, data)?;
     let (mut mail, mut last) = (Vec::new(), 0);
     while !mail.ends_with(b"\r\n.\r\n") {
         let chunk = talk.fill_buf()?;
@@ -266,6 +309,15 @@ fn take(talk: &mut BufReader<Box<dyn Stream>>, end: Ending, seen: &Mutex<Seen>) 
         {
             return Ok(false);
         }
+        if let Ending::Refuse(limit, reply) = end
+            && mail.len() >= limit
+        {
+            say(talk, reply)?;
+            // Until the client gives up; closing at once would reset the connection before it has read this.
+            let mut rest = [0; 64 * 1024];
+            while talk.get_mut().read(&mut rest)? > 0 {}
+            return Ok(false);
+        }
     }
     let mut seen = seen.lock().unwrap();
     if last <= 5 && mail.len() > 5 {
@@ -276,6 +328,24 @@ fn take(talk: &mut BufReader<Box<dyn Stream>>, end: Ending, seen: &Mutex<Seen>) 
     match end {
         Ending::Reply(reply) => {
             say(talk, reply)?;
+            Ok(true)
+        }
+        Ending::Close(reply) => {
+            say(talk, reply)?;
+            Ok(false)
+        }
+        Ending::Raw(bytes) => {
+            talk.get_mut().write_all(bytes)?;
+            talk.get_mut().flush()?;
+            Ok(true)
+        }
+        Ending::Slowly(reply) => {
+            for byte in reply.bytes().chain(*b"\r\n") {
+                talk.get_mut().write_all(&[byte])?;
+                talk.get_mut().flush()?;
+                // What makes it slow, and nothing waits for.
+                std::thread::sleep(std::time::Duration::from_millis(3));
+            }
             Ok(true)
         }
         _ => Ok(false),

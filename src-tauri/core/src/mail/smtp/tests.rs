@@ -12,17 +12,17 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 
 /// A root of our own and a certificate that it signed, as a server would have it.
-pub(super) struct Issued {
-    pub(super) root_pem: Vec<u8>,
-    pub(super) config: Arc<ServerConfig>,
+pub(crate) struct Issued {
+    pub(crate) root_pem: Vec<u8>,
+    pub(crate) config: Arc<ServerConfig>,
 }
 
-pub(super) enum Validity {
+pub(crate) enum Validity {
     Now,
     Past,
 }
 
-pub(super) fn issue(name: &str, validity: Validity) -> Issued {
+pub(crate) fn issue(name: &str, validity: Validity) -> Issued {
     static ROOTS: AtomicU32 = AtomicU32::new(0);
     let mut root = CertificateParams::new(Vec::new()).unwrap();
     let called = format!("Root {}", ROOTS.fetch_add(1, Ordering::Relaxed));
@@ -109,7 +109,7 @@ pub(super) fn server(peer: &Peer, security: Security) -> Server {
     }
 }
 
-fn plain(peer: &Peer) -> SmtpTransport {
+pub(super) fn plain(peer: &Peer) -> SmtpTransport {
     // A root of our own, so that the test needs none of this computer's.
     let root = issue("localhost", Validity::Now).root_pem;
     SmtpTransport::new(Settings::new(server(peer, Security::None), &[root]).unwrap()).unwrap()
@@ -129,7 +129,7 @@ pub(super) fn mail(bytes: &[u8]) -> OutgoingMail<'_> {
 
 pub(super) const SMALL: &[u8] = b"Subject: Hello\r\n\r\n.dot\r\nHello\r\n";
 
-fn error_of(script: Script, bytes: &[u8]) -> DeliveryError {
+pub(super) fn error_of(script: Script, bytes: &[u8]) -> DeliveryError {
     let peer = Peer::start(script);
     plain(&peer).deliver(&mail(bytes)).unwrap_err()
 }
@@ -454,8 +454,8 @@ fn no_mail_waits_for_a_delayed_acknowledgement() {
     let start = Instant::now();
     (0..mails).for_each(|_| drop(transport.deliver(&mail(&body)).unwrap()));
     let ours = start.elapsed();
-    // A millisecond a mail at least, so that a fast machine's noise is no ratio.
-    let reference = reference.max(Duration::from_millis(1) * mails / 4);
+    // A millisecond a mail at least, so that neither a fast machine's noise nor a busy one is a ratio: the wait is 40.
+    let reference = reference.max(Duration::from_millis(1) * mails);
     assert!(
         ours < reference * 10,
         "{mails} mails took {ours:?}, by hand {reference:?}: the end of a mail waits for an acknowledgement"
