@@ -24,6 +24,12 @@ const DOORS: &[(&str, &[&str])] = &[
     ("keyring", &["secrets"]),
     ("interprocess", &["engine::socket"]),
     ("ureq", &["net"]),
+    ("hickory_resolver", &["net::dns"]),
+    ("mail_auth", &["net::dkim"]),
+    (
+        "mail_parser",
+        &["deliverability::mail", "incoming", "mail::outbox", "render"],
+    ),
     ("getrandom", &["ids"]),
     ("tauri", &[]),
 ];
@@ -31,6 +37,8 @@ const DOORS: &[(&str, &[&str])] = &[
 /// Modules that open no files, sockets or threads and read no environment.
 const PURE: &[&str] = &[
     "domain",
+    "deliverability",
+    "incoming",
     "render",
     "tracking::token",
     "tracking::policy",

@@ -38,6 +38,7 @@ pub fn engine(workspace: &Path, entropy: Arc<dyn Entropy>) -> api::Result<Arc<En
         keys: machine::key_store(),
         zone: machine::zone(),
         extra_roots: machine::extra_roots(),
+        dns: machine::dns(),
         durability: Durability::Full,
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;

@@ -29,6 +29,7 @@ pub fn demo(options: &Demo, json: bool, quiet: bool) -> Result<ExitCode> {
         keys: machine::key_store(),
         zone: machine::zone(),
         extra_roots: Vec::new(),
+        dns: None,
         durability: Durability::Full,
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;

@@ -6,8 +6,10 @@
 //! progress and errors to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
 mod access;
+mod account;
 mod args;
 mod demo;
+mod incoming;
 mod judge;
 #[path = "../machine.rs"]
 mod machine;

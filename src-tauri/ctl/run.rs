@@ -1,7 +1,7 @@
 //! Turns each sub-command into commands of the table.
 
 use crate::access::{self, Access};
-use crate::args::{Account, Address, Args, Campaign, Command, Contacts, Import};
+use crate::args::{Address, Args, Campaign, Command, Contacts, Import};
 use crate::{demo, judge, print, serve, simulate};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{self, Code, Preflight, Report, SendingStatus};
@@ -11,8 +11,9 @@ use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-struct Session {
-    access: Access,
+/// An open workspace, and how to print.
+pub(crate) struct Session {
+    pub(crate) access: Access,
     json: bool,
     quiet: bool,
 }
@@ -62,6 +63,8 @@ impl Session {
             Command::Contacts(command) => self.contacts(command)?,
             Command::Account(command) => return self.account(command),
             Command::Campaign(command) => return self.campaign(command),
+            Command::Incoming { files, dry_run } => self.incoming(&files, dry_run, false)?,
+            Command::Unsubscribe { eml, dry_run } => self.incoming(&eml, dry_run, true)?,
             Command::Send { campaign } => self.send(campaign)?,
             Command::Report { campaign, csv, html } => {
                 self.report(campaign, csv.as_deref(), html.as_deref())?
@@ -86,7 +89,7 @@ impl Session {
     }
 
     /// Prints `value` with `--json`, and `words` of it otherwise.
-    fn show(&self, value: &Value, words: impl FnOnce() -> String) {
+    pub(crate) fn show(&self, value: &Value, words: impl FnOnce() -> String) {
         if self.json {
             print::json_document(value);
         } else {
@@ -94,7 +97,7 @@ impl Session {
         }
     }
 
-    fn job(&mut self, started: Value) -> Result<Value> {
+    pub(crate) fn job(&mut self, started: Value) -> Result<Value> {
         let quiet = self.quiet || self.json;
         let mut told = 0;
         self.access.wait_job(started, |job| {
@@ -223,6 +226,8 @@ impl Session {
                 let id = self.contact_id(&who)?;
                 self.access.call("contact_erase_opens", json!({ "id": id }))?
             }
+            Contacts::Bounced(options) => return self.pasted(&options, "bounced"),
+            Contacts::Unsubscribed(options) => return self.pasted(&options, "unsubscribed"),
             Contacts::Suppress { email, reason, lift } => self.access.call(
                 "contact_suppress",
                 json!({ "email": email, "suppress": !lift, "reason": reason }),
@@ -241,63 +246,6 @@ impl Session {
         };
         print::json_document(&value);
         Ok(())
-    }
-
-    fn account_id(&mut self, name: &str) -> Result<Value> {
-        let found = self.access.call("account_list", json!({}))?;
-        found["accounts"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|account| {
-                account["name"]
-                    .as_str()
-                    .is_some_and(|known| known.eq_ignore_ascii_case(name))
-            })
-            .map(|account| account["id"].clone())
-            .with_context(|| format!("there is no account called {name:?}"))
-    }
-
-    fn account(&mut self, command: Account) -> Result<ExitCode> {
-        let value = match command {
-            Account::Add(options) => {
-                let (from_name, from_address) = sender(&options.from)?;
-                let mut request = json!({
-                    "name": options.name, "kind": "smtp", "host": options.host, "port": options.port,
-                    "tls": options.tls.word(), "user": options.user, "from_name": from_name,
-                    "from_address": from_address, "reply_to": options.reply_to,
-                    "connections": options.connections, "per_minute": options.per_minute,
-                });
-                if options.password_stdin {
-                    request["password"] = json!(one_line_of_stdin()?);
-                }
-                self.access.call("account_save", request)?
-            }
-            Account::AddOutbox { name, from } => {
-                let (from_name, from_address) = sender(&from)?;
-                let request = json!({ "name": name, "kind": "outbox", "from_name": from_name, "from_address": from_address });
-                self.access.call("account_save", request)?
-            }
-            Account::List => self.access.call("account_list", json!({}))?,
-            Account::Remove { name } => {
-                let id = self.account_id(&name)?;
-                self.access.call("account_remove", json!({ "id": id }))?
-            }
-            Account::Test { name } => {
-                let id = self.account_id(&name)?;
-                let value = self.access.call("account_test", json!({ "id": id }))?;
-                self.show(&value, || {
-                    format!("{}\n", value["sentence"].as_str().unwrap_or_default())
-                });
-                return Ok(if value["ok"] == json!(true) {
-                    ExitCode::SUCCESS
-                } else {
-                    ExitCode::FAILURE
-                });
-            }
-        };
-        print::json_document(&value);
-        Ok(ExitCode::SUCCESS)
     }
 
     fn campaign(&mut self, command: Campaign) -> Result<ExitCode> {
@@ -546,22 +494,6 @@ fn campaign_table(value: &Value) -> String {
     print::table(&["id", "state", "name", "subject"], &rows)
 }
 
-/// Splits `Name <address>`.
-fn sender(text: &str) -> Result<(String, String)> {
-    match text
-        .trim()
-        .strip_suffix('>')
-        .and_then(|text| text.rsplit_once('<'))
-    {
-        Some((name, address)) => Ok((
-            name.trim().trim_matches('"').to_owned(),
-            address.trim().to_owned(),
-        )),
-        None if text.contains('@') => Ok((String::new(), text.trim().to_owned())),
-        None => bail!("--from {text:?} is not 'Name <address>'"),
-    }
-}
-
 fn text_or_stdin(text: &str) -> Result<String> {
     if text != "-" {
         return Ok(text.to_owned());
@@ -572,16 +504,4 @@ fn text_or_stdin(text: &str) -> Result<String> {
         .read_to_string(&mut out)
         .context("cannot read standard input")?;
     Ok(out)
-}
-
-fn one_line_of_stdin() -> Result<String> {
-    let mut line = String::new();
-    std::io::stdin()
-        .read_line(&mut line)
-        .context("cannot read the password from standard input")?;
-    let line = line.trim_end_matches(['\r', '\n']);
-    if line.is_empty() {
-        bail!("there was no password on standard input");
-    }
-    Ok(line.to_owned())
 }

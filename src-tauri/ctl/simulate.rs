@@ -60,6 +60,7 @@ fn run(audience: &Audience, seed: u64, start: Instant) -> Result<Simulated> {
         keys: machine::key_store(),
         zone: "UTC".into(),
         extra_roots: Vec::new(),
+        dns: None,
         // It is gone with the process.
         durability: Durability::Normal,
     })?;

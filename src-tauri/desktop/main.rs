@@ -109,6 +109,7 @@ fn open_engine(workspace: Option<PathBuf>) -> api::Result<Arc<Engine>> {
         keys: machine::key_store(),
         zone: machine::zone(),
         extra_roots: machine::extra_roots(),
+        dns: machine::dns(),
         durability: Durability::Full,
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;

@@ -320,6 +320,7 @@ fn plays_a_listener_without_syncs() {
         keys: Arc::new(FileStore::new(PathBuf::from(workspace).join("keys"))),
         zone: "UTC".to_owned(),
         extra_roots: Vec::new(),
+        dns: None,
         durability: Durability::Normal,
     })
     .expect("the workspace can be opened");

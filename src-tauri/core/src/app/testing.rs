@@ -5,6 +5,7 @@ use crate::api::{Job, JobStarted, Result};
 use crate::clock::{Clock, ManualClock};
 use crate::ids::SeededEntropy;
 use crate::secrets::{KeyStore, KeyStoreError, Place, Secret};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,14 +18,27 @@ pub(crate) struct Bench {
 
 /// Opens an engine whose clock stands at 2026-04-01T08:00:00Z.
 pub(crate) fn bench() -> Bench {
+    with(None)
+}
+
+/// The same with a name server to ask.
+pub(crate) fn bench_asking(dns: SocketAddr) -> Bench {
+    with(Some(dns))
+}
+
+fn with(dns: Option<SocketAddr>) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at("2026-04-01T08:00:00Z".parse().unwrap()));
-    let engine = open(dir.path(), clock.clone());
+    let engine = open_with(dir.path(), clock.clone(), dns);
     Bench { engine, clock, dir }
 }
 
 /// Opens an engine over the workspace in `dir`.
 pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Arc<Engine> {
+    open_with(dir, clock, None)
+}
+
+fn open_with(dir: &Path, clock: Arc<dyn Clock>, dns: Option<SocketAddr>) -> Arc<Engine> {
     Engine::open(EngineOptions {
         workspace: dir.join("workspace"),
         clock,
@@ -32,6 +46,7 @@ pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Arc<Engine> {
         keys: Arc::new(NoKeys),
         zone: "UTC".into(),
         extra_roots: Vec::new(),
+        dns,
         durability: Durability::Full,
     })
     .unwrap()

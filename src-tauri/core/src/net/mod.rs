@@ -1,3 +1,5 @@
-//! Outgoing connections other than mail.
+//! Outgoing connections other than mail, and names.
 
+pub mod dkim;
+pub mod dns;
 pub mod http;

@@ -15,6 +15,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0003_hit_indexes.sql"),
     include_str!("migrations/0004_feed.sql"),
     include_str!("migrations/0005_truth.sql"),
+    include_str!("migrations/0008_incoming.sql"),
 ];
 
 /// How many backups are kept, and for how long.
