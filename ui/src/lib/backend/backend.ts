@@ -16,6 +16,9 @@ export interface FileFilter {
   extensions: string[];
 }
 
+/** What happens to files that are dragged over the window. */
+export type FileDrag = { at: "over" } | { at: "left" } | { at: "dropped"; paths: string[] } | { at: "failed"; error: CallError };
+
 export interface Backend {
   /** Runs a command of the core. Rejects with a `CallError`, never with anything else. */
   call<K extends CommandName>(name: K, request: RequestOf<K>): Promise<ResponseOf<K>>;
@@ -25,6 +28,8 @@ export interface Backend {
   pickFile(options: { title: string; filters?: FileFilter[] }): Promise<string | null>;
   /** Asks where to write; resolves with a path that the core can write, or null when it was dismissed. */
   saveFile(options: { title: string; suggestedName: string; filters?: FileFilter[] }): Promise<string | null>;
+  /** Takes files that are dropped on the window, as paths that the core can read, until the returned function is called. */
+  onFileDrag(listener: (drag: FileDrag) => void): () => void;
 }
 
 /** A refusal or failure of the core, in words that a person can act on. */
@@ -88,4 +93,5 @@ export const backend: Backend = {
   onEvent: (listener) => connected().onEvent(listener),
   pickFile: (options) => connected().pickFile(options),
   saveFile: (options) => connected().saveFile(options),
+  onFileDrag: (listener) => connected().onFileDrag(listener),
 };

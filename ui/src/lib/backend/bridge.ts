@@ -47,6 +47,34 @@ export function openBridge(): Backend {
       if (file === null) return null;
       return await lay(`/__upload?name=${encodeURIComponent(file.name)}`, file);
     },
+    onFileDrag(listener) {
+      const over = (event: DragEvent): void => {
+        if (!event.dataTransfer?.types.includes("Files")) return;
+        // Without this the browser would open the file in place of the window.
+        event.preventDefault();
+        listener({ at: "over" });
+      };
+      const left = (event: DragEvent): void => {
+        if (event.relatedTarget === null) listener({ at: "left" });
+      };
+      const dropped = (event: DragEvent): void => {
+        const files = [...(event.dataTransfer?.files ?? [])];
+        if (files.length === 0) return;
+        event.preventDefault();
+        Promise.all(files.map((file) => lay(`/__upload?name=${encodeURIComponent(file.name)}`, file))).then(
+          (paths) => listener({ at: "dropped", paths }),
+          (thrown: unknown) => listener({ at: "failed", error: CallError.from(thrown) }),
+        );
+      };
+      window.addEventListener("dragover", over);
+      window.addEventListener("dragleave", left);
+      window.addEventListener("drop", dropped);
+      return () => {
+        window.removeEventListener("dragover", over);
+        window.removeEventListener("dragleave", left);
+        window.removeEventListener("drop", dropped);
+      };
+    },
     async saveFile({ suggestedName }) {
       return await lay(`/__save?name=${encodeURIComponent(suggestedName)}`, "");
     },
