@@ -481,7 +481,7 @@ mod tests {
             domain: "relay.example".into(),
             ..signature(Outcome::Holds)
         };
-        assert_eq!(severities(MAIL, &[other.clone()])[2].1, Bad);
+        assert_eq!(severities(MAIL, std::slice::from_ref(&other))[2].1, Bad);
         assert_eq!(
             severities(MAIL, &[other, signature(Outcome::Holds)])[3].1,
             Good,
