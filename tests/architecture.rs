@@ -25,10 +25,16 @@ const DOORS: &[(&str, &[&str])] = &[
     ("interprocess", &["engine::socket"]),
     ("ureq", &["net"]),
     ("hickory_resolver", &["net::dns"]),
-    ("mail_auth", &["net::dkim"]),
+    ("mail_auth", &["net::dkim", "app::checks::tests"]),
     (
         "mail_parser",
-        &["deliverability::mail", "incoming", "mail::outbox", "render"],
+        &[
+            "deliverability::mail",
+            "incoming",
+            "mail::outbox",
+            "render",
+            "app::data_request::tests",
+        ],
     ),
     ("getrandom", &["ids"]),
     ("tauri", &[]),

@@ -1,7 +1,7 @@
 //! Everything that mail servers ask about a sender's domain, in one go. Pure but for the names it asks.
 
-use super::{Names, dkim, dmarc, hosts, spf};
-use crate::api::CheckFinding;
+use super::{Names, dkim, dmarc, hosts, senders, spf};
+use crate::api::{CheckFinding, CheckSeverity};
 
 /// What is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,16 +23,25 @@ pub fn check(names: &dyn Names, question: &Question) -> Vec<CheckFinding> {
     out.extend(dmarc::check(names, domain));
     out.push(hosts::mx(names, domain));
     let server = match host {
-        Some(host) => Some((host.to_owned(), "your mail server")),
+        Some(host) => Some((host.to_owned(), "your mail server".to_owned())),
         // Whoever runs the domain's own server mostly sends from it, too.
         None => names
             .mx(domain)
             .ok()
             .and_then(|hosts| hosts.into_iter().next())
-            .map(|(_, host)| (host, "the server that takes the domain's mail")),
+            .map(|(_, host)| (host, "the server that takes the domain's mail".to_owned())),
     };
     if let Some((server, whose)) = server.filter(|(server, _)| !server.is_empty() && server != ".") {
-        out.extend(hosts::ptr(names, &server, whose));
+        let of_provider = host.and_then(senders::of);
+        let whose = of_provider.map_or(whose, |sender| format!("a server of {}", sender.provider));
+        let mut found = hosts::ptr(names, &server, &whose);
+        // A big provider passes mail on from other servers, and nobody can ask it for a record.
+        if let (Some(found), Some(_)) = (&mut found, of_provider)
+            && found.severity == CheckSeverity::Warn
+        {
+            found.severity = CheckSeverity::Unknown;
+        }
+        out.extend(found);
     }
     out
 }

@@ -1,3 +1,5 @@
+//! Mails that come back, standard, odd and hostile.
+
 use super::*;
 use crate::ids::CampaignId;
 use crate::render::mime::message_id;

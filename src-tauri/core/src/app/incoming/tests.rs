@@ -1,10 +1,15 @@
+//! What comes back, over a workspace with a campaign that was sent.
+
 use super::*;
 use crate::api::{JobState, TimelineKind};
 use crate::app::testing::{Bench, bench};
 use crate::app::{contact as contacts, report};
-use crate::domain::contact::Person;
+use crate::audience::address::address_hash;
+use crate::domain::contact::{Person, SuppressionKind};
+use crate::ids::ContactId;
 use crate::render::mime::message_id;
-use crate::store::contact::Adding;
+use crate::store::contact::{self, Adding};
+use crate::store::suppression;
 use crate::tracking::token::Token;
 
 /// A workspace whose campaign 1 went to Ana (message 1) and Bo (message 2); Cleo is a contact without a mail.
@@ -271,6 +276,21 @@ fn an_erased_person_can_still_unsubscribe_and_bounce_and_is_named_nowhere() {
         post.timeline(2),
         [(TimelineKind::Bounced, String::new())],
         "the server's words name the address"
+    );
+}
+
+#[test]
+fn what_the_server_said_of_a_bounce_goes_with_the_person() {
+    let post = post();
+    post.mails(&[post.dsn("ana@example.org", "5.1.1", &post.id(0))], false);
+    let erase = crate::api::ContactErase {
+        ids: vec![ContactId(1)],
+    };
+    contacts::erase(&post.bench.engine, erase).unwrap();
+    assert_eq!(post.timeline(1), [(TimelineKind::Bounced, String::new())]);
+    assert_eq!(
+        post.suppression("ana@example.org"),
+        Some(SuppressionKind::Bounced)
     );
 }
 

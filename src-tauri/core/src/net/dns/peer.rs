@@ -72,6 +72,11 @@ impl Zone {
         self
     }
 
+    /// Fails when it is asked for the text of a name.
+    pub(crate) fn fails(self, name: &str) -> Self {
+        self.code(name, RecordType::TXT, ResponseCode::ServFail)
+    }
+
     pub(crate) fn silent(mut self, name: &str, kind: RecordType) -> Self {
         self.0.insert((name.to_owned(), kind), Act::Silence);
         self

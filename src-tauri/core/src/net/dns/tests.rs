@@ -1,3 +1,5 @@
+//! Questions to a name server that answers, misleads, fails and is silent.
+
 use super::peer::{Peer, Zone};
 use super::*;
 use crate::api::{CheckSeverity, CheckTopic};
