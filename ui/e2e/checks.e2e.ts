@@ -119,6 +119,34 @@ describe("the check of a sender", () => {
   });
 });
 
+describe("the launch page", () => {
+  it("tells the last check and blocks nothing by it", async () => {
+    const { page } = window;
+    const { contacts } = await window.call("contact_list", {} as never);
+    const { id: list } = await window.call("list_save", { name: "Members" });
+    for (const { id, email, first_name, last_name } of contacts) {
+      await window.call("contact_save", { id, email, first_name, last_name, fields: {}, lists: [list] });
+    }
+    const { id } = await window.call("campaign_create", {
+      name: "Spring",
+      subject: "Spring at the club",
+      account: "Riverside Rowing Club",
+      audience: { include: ["Members"], exclude: [] },
+      window: { days: 30 },
+      tracking: "off",
+      postal_address: "1 Boathouse Lane, Riverside",
+      markdown: "The boats are painted.",
+    } as never);
+    await window.go(`/campaigns/${id}/launch`);
+    await page.getByText(/The domain was checked .*: One thing needs mending/).waitFor();
+    await page.getByRole("button", { name: /Send to 3 people/ }).waitFor();
+    expect(await window.inspect("launch-check")).toEqual([]);
+    await page.getByRole("link", { name: "Show the check" }).click();
+    await page.getByRole("complementary", { name: "Check of Riverside Rowing Club" }).waitFor();
+    await page.keyboard.press("Escape");
+  });
+});
+
 describe("bounces and unsubscribes", () => {
   it("are shown before anything is done, and done on the button", async () => {
     const { page } = window;
