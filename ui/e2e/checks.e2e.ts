@@ -88,6 +88,8 @@ describe("the check of a sender", () => {
   it("says what is good, what is missing and what to do", async () => {
     const { page } = window;
     await window.go("/settings");
+    await page.getByRole("button", { name: "Check the domain of Riverside Rowing Club" }).waitFor();
+    expect(await window.inspect("accounts")).toEqual([]);
     await page.getByRole("button", { name: "Check the domain of Riverside Rowing Club" }).click();
     const drawer = page.getByRole("complementary", { name: "Check of Riverside Rowing Club" });
     await drawer.getByLabel("Name of the signing key").fill("rsa");

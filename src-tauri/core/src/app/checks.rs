@@ -97,9 +97,8 @@ pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>> {
             format!("Cannot read {}: {error}. Choose another file.", path.display()),
         )
     };
-    let file = File::open(path).map_err(failed)?;
-    let kind = file.metadata().map_err(failed)?;
-    if !kind.is_file() {
+    // Before it is opened: opening a pipe waits for somebody to write into it.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
         return Err(Error::field(
             "path",
             format!(
@@ -108,6 +107,7 @@ pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>> {
             ),
         ));
     }
+    let file = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     // What grows while it is read is not read for ever.
     file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;

@@ -81,8 +81,8 @@ fn open(path: &Path) -> Result<Opened> {
             format!("Cannot read {}: {error}. Choose another file.", path.display()),
         )
     };
-    let mut file = File::open(path).map_err(failed)?;
-    let facts = file.metadata().map_err(failed)?;
+    // Before it is opened: opening a pipe waits for somebody to write into it.
+    let facts = std::fs::metadata(path).map_err(failed)?;
     if !facts.is_file() {
         return Err(Error::field(
             "paths",
@@ -102,6 +102,7 @@ fn open(path: &Path) -> Result<Opened> {
             ),
         ));
     }
+    let mut file = File::open(path).map_err(failed)?;
     let mut start = Vec::new();
     file.by_ref().take(5).read_to_end(&mut start).map_err(failed)?;
     file.rewind().map_err(failed)?;

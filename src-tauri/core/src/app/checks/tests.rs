@@ -301,6 +301,13 @@ fn files_that_are_no_mail_are_refused_with_a_sentence() {
         bench.dir.path().join("gone.eml").to_str().unwrap().to_owned(),
         "Cannot read",
     );
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let pipe = bench.dir.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        refused(pipe.to_str().unwrap().to_owned(), "no file");
+    }
     let huge = bench.dir.path().join("huge.eml");
     File::create(&huge).unwrap().set_len(mail::MAX_BYTES + 1).unwrap();
     refused(huge.to_str().unwrap().to_owned(), "larger than 25 MiB");
