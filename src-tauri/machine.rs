@@ -2,6 +2,7 @@
 //!
 //! Both binaries include this file, so that `casementctl` finds the workspace that the window made.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -54,6 +55,19 @@ pub fn extra_roots() -> Vec<Vec<u8>> {
             Vec::new()
         }
     }
+}
+
+/// Returns the name server that `CASEMENT_DNS` gives as `ADDR:PORT`, for networks whose own does not tell what the world
+/// sees.
+///
+/// What cannot be read is reported and left out.
+pub fn dns() -> Option<SocketAddr> {
+    let text = std::env::var("CASEMENT_DNS").ok()?;
+    let server = text.parse().ok();
+    if server.is_none() {
+        tracing::warn!("CASEMENT_DNS is {text:?}; it has to be an address and a port, such as 192.0.2.53:53");
+    }
+    server
 }
 
 fn folders() -> Option<ProjectDirs> {

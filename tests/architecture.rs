@@ -27,6 +27,18 @@ const DOORS: &[(&str, &[&str])] = &[
     ("keyring", &["secrets"]),
     ("interprocess", &["engine::socket"]),
     ("ureq", &["net"]),
+    ("hickory_resolver", &["net::dns"]),
+    ("mail_auth", &["net::dkim", "app::checks::tests"]),
+    (
+        "mail_parser",
+        &[
+            "deliverability::mail",
+            "incoming",
+            "mail::outbox",
+            "render",
+            "app::data_request::tests",
+        ],
+    ),
     ("getrandom", &["ids"]),
     ("tauri", &[]),
 ];
@@ -34,6 +46,8 @@ const DOORS: &[(&str, &[&str])] = &[
 /// Modules that open no files, sockets or threads and read no environment.
 const PURE: &[&str] = &[
     "domain",
+    "deliverability",
+    "incoming",
     "render",
     "tracking::token",
     "tracking::policy",

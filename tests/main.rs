@@ -12,6 +12,7 @@
 //! - `durability`: what was answered with 200 outlives kills, power cuts, full disks and locks.
 //! - `engine`: one engine per workspace, frames, crashes, pause and cancel, by the real process.
 //! - `erasure`: an erased person is in no file of the workspace, nor in a new backup.
+//! - `incoming`: a real bounce, a wish to unsubscribe by mail, pasted addresses, bad files.
 //! - `indistinguishable`: neither bytes nor time tell one token from another.
 //! - `judge_file`: what `judge` says of user agents, and of files that it cannot read.
 //! - `kill_sending`: the sending process is killed, again and again, and nobody is left out or sent to twice.
@@ -41,6 +42,7 @@ mod durability;
 mod engine;
 mod erasure;
 mod harness;
+mod incoming;
 mod indistinguishable;
 mod judge_file;
 mod kill_sending;

@@ -84,7 +84,7 @@ fn sha256_of(pem: &std::path::Path) -> String {
 #[test]
 fn who_signs_in_sends_through_postfix_whose_certificate_was_compared() {
     let auth = AuthServer::start();
-    let servers = match MailServers::start_with(&[USER, READER], Some(&auth.introspect())) {
+    let servers = match MailServers::start_with_tokens(&[USER, READER], &auth.introspect()) {
         Ok(servers) => servers,
         Err(why) => return skip("sign_in", &why),
     };

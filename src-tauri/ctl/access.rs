@@ -39,6 +39,7 @@ pub fn engine(workspace: &Path, entropy: Arc<dyn Entropy>) -> api::Result<Arc<En
         zone: machine::zone(),
         machine: machine::name(),
         extra_roots: machine::extra_roots(),
+        dns: machine::dns(),
         durability: Durability::Full,
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;

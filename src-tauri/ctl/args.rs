@@ -42,6 +42,24 @@ pub enum Command {
     /// Campaigns.
     #[command(subcommand)]
     Campaign(Campaign),
+    /// Read bounces, complaints and wishes to unsubscribe from files, and do what they say.
+    Incoming {
+        /// Files with one mail (.eml) or many (mbox); `-` reads standard input.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Say what would happen, change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Read mails that ask to unsubscribe, and nothing else: for a mailbox's filter.
+    Unsubscribe {
+        /// Files with one mail (.eml) or many (mbox); `-` reads standard input.
+        #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+        eml: Vec<PathBuf>,
+        /// Say what would happen, change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Run the dispatcher until nothing is due.
     Send {
         /// Wait only for this campaign.
@@ -224,6 +242,10 @@ pub enum Contacts {
         #[arg(long)]
         yes: bool,
     },
+    /// Stop all mail to addresses that mail came back from.
+    Bounced(Paste),
+    /// Stop all mail to addresses whose owners asked for that.
+    Unsubscribed(Paste),
     /// Stop all mail to an address.
     Suppress {
         /// The address.
@@ -249,6 +271,17 @@ pub enum Contacts {
         #[arg(long, default_value = "")]
         wording: String,
     },
+}
+
+/// Options of `contacts bounced` and `contacts unsubscribed`.
+#[derive(Debug, ClapArgs)]
+pub struct Paste {
+    /// Addresses, one a line, names and commas tolerated; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub paste_file: PathBuf,
+    /// Say what would happen, change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `account …`
@@ -289,6 +322,23 @@ pub enum Account {
         /// Trust none any more.
         #[arg(long, conflicts_with = "sha256")]
         remove: bool,
+    },
+    /// Look up what mail servers ask about its sender's domain: SPF, DKIM, DMARC, MX, PTR. Exit 1 where something is bad.
+    Check {
+        /// The account's name.
+        #[arg(required_unless_present = "domain")]
+        name: Option<String>,
+        /// This domain instead of an account's.
+        #[arg(long, conflicts_with = "name")]
+        domain: Option<String>,
+        /// The name of the signing key, the `s=` of a DKIM signature.
+        #[arg(long, value_name = "S")]
+        selector: Option<String>,
+    },
+    /// Check the signature of a test mail that came back. Exit 1 where something is bad.
+    CheckMail {
+        /// The mail, saved as a file; `-` reads standard input.
+        file: PathBuf,
     },
     /// Remove one with its secret.
     Remove {

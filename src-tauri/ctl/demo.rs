@@ -30,6 +30,7 @@ pub fn demo(options: &Demo, json: bool, quiet: bool) -> Result<ExitCode> {
         zone: machine::zone(),
         machine: machine::name(),
         extra_roots: Vec::new(),
+        dns: None,
         durability: Durability::Full,
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;

@@ -11,12 +11,14 @@ mod after;
 mod args;
 mod campaign;
 mod demo;
+mod incoming;
 mod judge;
 #[path = "../machine.rs"]
 mod machine;
 mod print;
 mod run;
 mod serve;
+mod sign_in;
 mod simulate;
 mod tables;
 mod window;

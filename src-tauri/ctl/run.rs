@@ -1,8 +1,8 @@
 //! Turns each sub-command into commands of the table.
 
 use crate::access::{self, Access};
-use crate::args::{Account, Address, Args, Command, Contacts, Import};
-use crate::{account, demo, judge, print, serve, simulate, tables};
+use crate::args::{Address, Args, Command, Contacts, Import};
+use crate::{demo, judge, print, serve, simulate, tables};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{self, Report, SendingStatus};
 use casement_core::engine::socket;
@@ -63,6 +63,8 @@ impl Session {
             Command::Contacts(command) => self.contacts(command)?,
             Command::Account(command) => return self.account(command),
             Command::Campaign(command) => return self.campaign(command),
+            Command::Incoming { files, dry_run } => self.incoming(&files, dry_run, false)?,
+            Command::Unsubscribe { eml, dry_run } => self.incoming(&eml, dry_run, true)?,
             Command::Send { campaign } => self.send(campaign)?,
             Command::Report { campaign, csv, html } => {
                 self.report(campaign, csv.as_deref(), html.as_deref())?
@@ -224,6 +226,8 @@ impl Session {
                 let id = self.contact_id(&who)?;
                 self.access.call("contact_erase_opens", json!({ "id": id }))?
             }
+            Contacts::Bounced(options) => return self.pasted(&options, "bounced"),
+            Contacts::Unsubscribed(options) => return self.pasted(&options, "unsubscribed"),
             Contacts::Suppress { email, reason, lift } => self.access.call(
                 "contact_suppress",
                 json!({ "email": email, "suppress": !lift, "reason": reason }),
@@ -241,97 +245,6 @@ impl Session {
             }
         };
         print::json_document(&value);
-        Ok(())
-    }
-
-    pub(crate) fn account_id(&mut self, name: &str) -> Result<Value> {
-        let found = self.access.call("account_list", json!({}))?;
-        found["accounts"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .find(|account| {
-                account["name"]
-                    .as_str()
-                    .is_some_and(|known| known.eq_ignore_ascii_case(name))
-            })
-            .map(|account| account["id"].clone())
-            .with_context(|| format!("there is no account called {name:?}"))
-    }
-
-    fn account(&mut self, command: Account) -> Result<ExitCode> {
-        let value = match command {
-            Account::Add(options) => {
-                let (from_name, from_address) = sender(&options.from)?;
-                let mut request = json!({
-                    "name": options.name, "kind": "smtp", "host": options.host, "port": options.port,
-                    "tls": options.tls.word(), "user": options.user, "from_name": from_name,
-                    "from_address": from_address, "reply_to": options.reply_to,
-                    "connections": options.connections, "provider": options.provider,
-                    "per_second": options.per_second, "per_minute": options.per_minute,
-                    "per_hour": options.per_hour, "per_day": options.per_day, "per_domain": options.per_domain,
-                });
-                self.fill_limits(&mut request)?;
-                if options.password_stdin {
-                    request["password"] = json!(account::one_line_of_stdin()?);
-                }
-                if let Some(sign_in) = account::sign_in(&options.sign_in)? {
-                    request["sign_in"] = sign_in;
-                }
-                self.access.call("account_save", request)?
-            }
-            Account::AddOutbox { name, from } => {
-                let (from_name, from_address) = sender(&from)?;
-                let request = json!({ "name": name, "kind": "outbox", "from_name": from_name, "from_address": from_address });
-                self.access.call("account_save", request)?
-            }
-            Account::Providers => self.access.call("account_providers", json!({}))?,
-            Account::List => self.access.call("account_list", json!({}))?,
-            Account::Login { name } => {
-                let id = self.account_id(&name)?;
-                account::login(&mut self.access, &id, self.json)?
-            }
-            Account::Trust { name, sha256, remove } => {
-                let id = self.account_id(&name)?;
-                match remove {
-                    true => self.access.call("account_trust", json!({ "id": id }))?,
-                    false => account::trust(&mut self.access, &id, sha256.as_deref())?,
-                }
-            }
-            Account::Remove { name } => {
-                let id = self.account_id(&name)?;
-                self.access.call("account_remove", json!({ "id": id }))?
-            }
-            Account::Test { name } => {
-                let id = self.account_id(&name)?;
-                let value = self.access.call("account_test", json!({ "id": id }))?;
-                self.show(&value, || {
-                    format!("{}\n", value["sentence"].as_str().unwrap_or_default())
-                });
-                return Ok(if value["ok"] == json!(true) {
-                    ExitCode::SUCCESS
-                } else {
-                    ExitCode::FAILURE
-                });
-            }
-        };
-        print::json_document(&value);
-        Ok(ExitCode::SUCCESS)
-    }
-
-    /// Fills limits that were not given with those of the provider.
-    fn fill_limits(&mut self, request: &mut serde_json::Value) -> Result<()> {
-        let known = self.access.call("account_providers", json!({}))?;
-        let provider = known["providers"]
-            .as_array()
-            .and_then(|rows| rows.iter().find(|row| row["id"] == request["provider"]));
-        let Some(provider) = provider else { return Ok(()) };
-        let fields = ["per_second", "per_minute", "per_hour", "per_day"];
-        if fields.iter().all(|field| request[field] == 0) {
-            for field in fields {
-                request[field] = provider[field].clone();
-            }
-        }
         Ok(())
     }
 
@@ -432,22 +345,6 @@ impl Session {
         } else {
             ExitCode::FAILURE
         })
-    }
-}
-
-/// Splits `Name <address>`.
-fn sender(text: &str) -> Result<(String, String)> {
-    match text
-        .trim()
-        .strip_suffix('>')
-        .and_then(|text| text.rsplit_once('<'))
-    {
-        Some((name, address)) => Ok((
-            name.trim().trim_matches('"').to_owned(),
-            address.trim().to_owned(),
-        )),
-        None if text.contains('@') => Ok((String::new(), text.trim().to_owned())),
-        None => bail!("--from {text:?} is not 'Name <address>'"),
     }
 }
 

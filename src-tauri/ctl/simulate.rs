@@ -61,6 +61,7 @@ fn run(audience: &Audience, seed: u64, start: Instant) -> Result<Simulated> {
         zone: "UTC".into(),
         machine: String::new(),
         extra_roots: Vec::new(),
+        dns: None,
         // It is gone with the process.
         durability: Durability::Normal,
     })?;

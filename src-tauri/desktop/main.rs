@@ -112,6 +112,7 @@ fn open_engine(workspace: Option<PathBuf>) -> api::Result<Arc<Engine>> {
         zone: machine::zone(),
         machine: machine::name(),
         extra_roots: machine::extra_roots(),
+        dns: machine::dns(),
         durability: Durability::Full,
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;

@@ -321,6 +321,7 @@ fn plays_a_listener_without_syncs() {
         zone: "UTC".to_owned(),
         machine: String::new(),
         extra_roots: Vec::new(),
+        dns: None,
         durability: Durability::Normal,
     })
     .expect("the workspace can be opened");

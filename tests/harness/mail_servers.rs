@@ -31,11 +31,20 @@ pub struct MailServers {
 impl MailServers {
     /// Starts both with a mailbox for each of `users`, or says why that cannot be.
     pub fn start(users: &[&str]) -> Result<Self, String> {
-        Self::start_with(users, None)
+        Self::start_with(users, &[], None)
+    }
+
+    /// As [`Self::start`]; Postfix takes mail for `gone` as well, whom Dovecot then does not know: that mail comes back.
+    pub fn start_with_gone(users: &[&str], gone: &[&str]) -> Result<Self, String> {
+        Self::start_with(users, gone, None)
     }
 
     /// As [`Self::start`]; takes XOAUTH2 as well, with the tokens that `introspection` says are good.
-    pub fn start_with(users: &[&str], introspection: Option<&str>) -> Result<Self, String> {
+    pub fn start_with_tokens(users: &[&str], introspection: &str) -> Result<Self, String> {
+        Self::start_with(users, &[], Some(introspection))
+    }
+
+    fn start_with(users: &[&str], gone: &[&str], introspection: Option<&str>) -> Result<Self, String> {
         let programs = Programs::find()?;
         let dir = tempfile::Builder::new()
             .prefix("casement-mail-")
@@ -47,7 +56,7 @@ impl MailServers {
         let imap_port = free_port();
         let dovecot = dovecot(&programs, dir.path(), users, imap_port, introspection);
         let smtp_port = free_port();
-        let postfix = postfix(&programs, dir.path(), users, smtp_port);
+        let postfix = postfix(&programs, dir.path(), &[users, gone].concat(), smtp_port);
         let servers = Self {
             smtp_port,
             imap_port,

@@ -11,12 +11,14 @@ pub mod audience;
 #[cfg(test)]
 mod cases;
 pub mod clock;
+pub mod deliverability;
 pub mod delivery;
 pub mod domain;
 pub mod engine;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzz;
 pub mod ids;
+pub mod incoming;
 pub mod listener;
 pub mod mail;
 pub mod net;

@@ -54,6 +54,7 @@ macro_rules! commands {
             found.add::<Error>();
             // Results of jobs, which cross as plain JSON, and the file of `campaign create`.
             found.add::<ImportResult>();
+            found.add::<IncomingResult>();
             found.out
         }
     };
@@ -87,6 +88,9 @@ commands! {
     account_test(AccountTest) -> AccountTestResponse = app::account::test;
     account_sign_in(AccountSignIn) -> AccountSignInStarted = app::sign_in::start;
     account_trust(AccountTrust) -> Account = app::trust::trust;
+    domain_check(DomainCheck) -> DomainChecked = app::checks::domain;
+    domain_check_last(DomainCheckLast) -> DomainCheckLastResponse = app::checks::domain_last, provides [Accounts];
+    mail_check(MailCheck) -> MailChecked = app::checks::mail;
 
     contact_list(ContactList) -> ContactListResponse = app::contact::list, provides [Contacts, Lists];
     contact_get(ContactGet) -> ContactDetails = app::contact::get, provides [Contacts, Lists, Opens];
@@ -101,6 +105,7 @@ commands! {
     list_remove(ListRemove) -> Done = app::contact::list_remove;
     import_preview(ImportPreview) -> ImportPreviewResponse = app::import::preview;
     import_run(ImportRun) -> JobStarted = app::import::run;
+    incoming_run(IncomingRun) -> JobStarted = app::incoming::run;
 
     campaign_list(CampaignList) -> CampaignListResponse = app::campaign::list, provides [Campaigns, Opens];
     campaign_get(CampaignGet) -> Campaign = app::campaign::get, provides [Campaigns, Opens];

@@ -173,6 +173,8 @@ data! {
         pub late: u32,
         /// Requests beyond the cap; only counted.
         pub over_cap: u32,
+        /// When it was read that the mail had come back.
+        pub bounced_at: Option<Instant>,
     }
 
     /// Asks for what happened to one message. Provides `opens`, `contacts`.
@@ -326,6 +328,10 @@ pub enum TimelineKind {
     OptedOut,
     /// The person unsubscribed.
     Unsubscribed,
+    /// It came back.
+    Bounced,
+    /// The person reported it as unwanted.
+    Complained,
 }
 
 /// The form of an exported report.
@@ -425,6 +431,10 @@ pub struct Report {
     pub unsubscribed: u32,
     /// People who ended tracking through this campaign.
     pub opted_out: u32,
+    /// Accepted mails that came back later. They stay in every rate: what the server accepted is what was sent.
+    pub bounced_later: u32,
+    /// Mails that their readers reported as unwanted.
+    pub complained: u32,
     /// Loads of the shared pixel by class; not a rate and not a number of readers.
     pub shared_loads: BTreeMap<HitClass, u32>,
     /// The window.

@@ -12,6 +12,7 @@ use crate::store::{Conn, Db, Priority, route, setting};
 
 pub use crate::store::Durability;
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -33,6 +34,8 @@ pub struct EngineOptions {
     pub machine: String,
     /// PEM texts of root certificates to trust for mail servers, besides this computer's.
     pub extra_roots: Vec<Vec<u8>>,
+    /// The name server to ask in the checks before sending; `None` asks this computer's.
+    pub dns: Option<SocketAddr>,
     /// How far a commit goes before it is called done.
     pub durability: Durability,
 }
@@ -48,6 +51,7 @@ impl EngineOptions {
             zone: engine.zone.clone(),
             machine: String::new(),
             extra_roots: engine.extra_roots.clone(),
+            dns: engine.dns,
             durability: Durability::Full,
         }
     }
@@ -62,6 +66,7 @@ pub struct Engine {
     pub(crate) workspace: Workspace,
     pub(crate) zone: String,
     pub(crate) extra_roots: Vec<Vec<u8>>,
+    pub(crate) dns: Option<SocketAddr>,
     /// The listener, while it runs.
     pub(crate) listener: Mutex<Option<super::tracking::Running>>,
     /// The dispatcher, while it runs.
@@ -120,6 +125,7 @@ impl Engine {
             workspace,
             zone: options.zone,
             extra_roots: options.extra_roots,
+            dns: options.dns,
             listener: Mutex::default(),
             sender: Mutex::default(),
             data_requests: super::data_request::Desk::default(),

@@ -14,7 +14,7 @@ use crate::ids::CampaignId;
 use crate::report::rate::{self, Cohort};
 use crate::report::{csv, page, provider, series, timeline, words};
 use crate::store::report::{Facts, Moment};
-use crate::store::{Conn, closing, dialogue, message, report};
+use crate::store::{Conn, closing, dialogue, incoming, message, report};
 use chrono::TimeDelta;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -64,6 +64,7 @@ fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
         None => (None, None),
     };
     let (unsubscribed, opted_out) = report::withdrawals(conn, id)?;
+    let (bounced_later, complained) = incoming::counts(conn, id)?;
     let end = closing::end(conn, id)?;
     // Before launch the ledger is being planned and nobody's business.
     let (counts, skipped) = match facts.launched_at {
@@ -84,6 +85,8 @@ fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
         skipped,
         unsubscribed,
         opted_out,
+        bounced_later,
+        complained,
         shared_loads: report::shared_loads(conn, id)?,
         window: facts.window,
         zone: facts.zone,

@@ -5,6 +5,7 @@ use crate::api::{Job, JobStarted, Result};
 use crate::clock::{Clock, ManualClock};
 use crate::ids::SeededEntropy;
 use crate::secrets::{KeyStore, KeyStoreError, Place, Secret};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,23 +18,37 @@ pub(crate) struct Bench {
 
 /// Opens an engine whose clock stands at 2026-04-01T08:00:00Z.
 pub(crate) fn bench() -> Bench {
-    bench_with(Arc::new(NoKeys))
+    with(Arc::new(NoKeys), None)
 }
 
 /// Opens such an engine with a key store of the test's own.
 pub(crate) fn bench_with(keys: Arc<dyn KeyStore>) -> Bench {
+    with(keys, None)
+}
+
+/// The same with a name server to ask.
+pub(crate) fn bench_asking(dns: SocketAddr) -> Bench {
+    with(Arc::new(NoKeys), Some(dns))
+}
+
+fn with(keys: Arc<dyn KeyStore>, dns: Option<SocketAddr>) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at("2026-04-01T08:00:00Z".parse().unwrap()));
-    let engine = open_with(dir.path(), clock.clone(), keys);
+    let engine = open_with(dir.path(), clock.clone(), keys, dns);
     Bench { engine, clock, dir }
 }
 
 /// Opens an engine over the workspace in `dir`.
 pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Arc<Engine> {
-    open_with(dir, clock, Arc::new(NoKeys))
+    open_with(dir, clock, Arc::new(NoKeys), None)
 }
 
-fn open_with(dir: &Path, clock: Arc<dyn Clock>, keys: Arc<dyn KeyStore>) -> Arc<Engine> {
+fn open_with(
+    dir: &Path,
+    clock: Arc<dyn Clock>,
+    keys: Arc<dyn KeyStore>,
+    dns: Option<SocketAddr>,
+) -> Arc<Engine> {
     Engine::open(EngineOptions {
         workspace: dir.join("workspace"),
         clock,
@@ -42,6 +57,7 @@ fn open_with(dir: &Path, clock: Arc<dyn Clock>, keys: Arc<dyn KeyStore>) -> Arc<
         zone: "UTC".into(),
         machine: "here".into(),
         extra_roots: Vec::new(),
+        dns,
         durability: Durability::Full,
     })
     .unwrap()

@@ -15,6 +15,7 @@ use crate::store::{self, Conn, Priority, Stored, counter, uptime};
 use crate::tracking::ingest::{self, Arrival, Recorded, Source};
 use crate::tracking::policy;
 use beats::{Beat, Beats};
+pub(crate) use pages::unsubscribe;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;

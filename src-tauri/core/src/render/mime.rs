@@ -107,9 +107,7 @@ pub enum MimeError {
 ///
 /// It says nothing of the token, since answers quote it to others.
 pub fn message_id(campaign: CampaignId, token: &Token, from_domain: &str) -> String {
-    let mut hasher = blake3::Hasher::new_derive_key("casement 2026 message-id of a preference token");
-    hasher.update(token.as_bytes());
-    let hash = HEXLOWER.encode(&hasher.finalize().as_bytes()[..16]);
+    let hash = message_id_hash(token);
     let domain: String = ascii_domain(from_domain)
         .unwrap_or_default()
         .chars()
@@ -117,6 +115,13 @@ pub fn message_id(campaign: CampaignId, token: &Token, from_domain: &str) -> Str
         .collect();
     let domain = if domain.is_empty() { "localhost" } else { &domain };
     format!("{campaign}.{hash}@{domain}")
+}
+
+/// Returns the part of a Message-ID that tells the mails of a campaign apart: 32 hexadecimal digits.
+pub fn message_id_hash(token: &Token) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key("casement 2026 message-id of a preference token");
+    hasher.update(token.as_bytes());
+    HEXLOWER.encode(&hasher.finalize().as_bytes()[..16])
 }
 
 /// Builds the mail: the bytes that go to the server after `DATA`, without dot-stuffing.

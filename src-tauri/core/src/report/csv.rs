@@ -10,7 +10,7 @@ use crate::domain::open::Signal;
 use chrono::SecondsFormat;
 
 /// The first line.
-pub const HEADER: &str = "email,name,state,signal,not_tracked,first_open_at,looks,accepted_at,early,late,over_cap,\
+pub const HEADER: &str = "email,name,state,signal,not_tracked,first_open_at,looks,accepted_at,early,late,over_cap,bounced_at,\
     campaign_accepted,campaign_measured,campaign_reachable_share,campaign_not_recorded_at_request\r\n";
 
 /// For how much of a campaign its lines hold.
@@ -61,6 +61,7 @@ pub fn line(row: &RecipientRow, coverage: &Coverage) -> String {
         row.early.to_string(),
         row.late.to_string(),
         row.over_cap.to_string(),
+        time(row.bounced_at),
         coverage.accepted.to_string(),
         coverage.measured.to_string(),
         share.unwrap_or_default(),
@@ -124,6 +125,7 @@ mod tests {
             early: 1,
             late: 2,
             over_cap: 3,
+            bounced_at: Some("2026-04-02T09:00:00Z".parse().unwrap()),
         };
         let coverage = Coverage {
             accepted: 1204,
@@ -133,7 +135,7 @@ mod tests {
         };
         let text = format!("{HEADER}{}", line(&row, &coverage));
         let mut reader = ::csv::Reader::from_reader(text.as_bytes());
-        assert_eq!(reader.headers().unwrap().len(), 15);
+        assert_eq!(reader.headers().unwrap().len(), 16);
         let record = reader.records().next().unwrap().unwrap();
         let cells: Vec<&str> = record.iter().collect();
         assert_eq!(
@@ -150,6 +152,7 @@ mod tests {
                 "1",
                 "2",
                 "3",
+                "2026-04-02T09:00:00Z",
                 "1204",
                 "1079",
                 "0.9700",

@@ -299,6 +299,8 @@ fn beside(out: &mut String, report: &Report, zone: Tz) {
     for (name, n) in [
         ("Unsubscribed", report.unsubscribed),
         ("Ended tracking", report.opted_out),
+        ("Bounced later", report.bounced_later),
+        ("Reported as unwanted", report.complained),
     ] {
         if n > 0 {
             row(out, name, n);
@@ -356,6 +358,8 @@ mod tests {
             skipped: BTreeMap::new(),
             unsubscribed: 0,
             opted_out: 0,
+            bounced_later: 0,
+            complained: 0,
             shared_loads: BTreeMap::new(),
             window: None,
             zone: "Europe/Berlin".into(),

@@ -160,6 +160,8 @@ fn event_text(source: &Source, kind: TimelineKind) -> String {
         TimelineKind::Cancelled => "Cancelled before it left.",
         TimelineKind::OptedOut => OPTED_OUT,
         TimelineKind::Unsubscribed => "Unsubscribed. This address gets no more mail.",
+        TimelineKind::Bounced => "It came back.",
+        TimelineKind::Complained => "Reported as unwanted. This address gets no more mail.",
         TimelineKind::Hit | TimelineKind::Counted => "",
     }
     .to_owned()

@@ -23,7 +23,7 @@ pub fn everything(conn: &Conn, id: ContactId) -> Result<Option<Value>> {
         conn,
         "SELECT m.id, campaign.name AS campaign, campaign.subject, m.email, m.state, m.skip_reason, m.tracking,
            m.not_tracked, m.queued_at, m.accepted_at, m.reply, m.attempts, m.opted_out_at, m.unsubscribed_at,
-           m.asks, m.signal, m.first_open_at, m.looks, m.hits, m.machine_hits, m.early, m.late, m.over_cap, m.last_hit_at
+           m.bounced_at, m.complained_at, m.asks, m.signal, m.first_open_at, m.looks, m.hits, m.machine_hits, m.early, m.late, m.over_cap, m.last_hit_at
          FROM message m JOIN campaign ON campaign.id = m.campaign_id
          WHERE m.contact_id = ?1
          ORDER BY m.id",

@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0007_attachments.sql"),
     include_str!("migrations/0008_auth.sql"),
     include_str!("migrations/0009_dialogue.sql"),
+    include_str!("migrations/0010_incoming.sql"),
 ];
 
 /// How many backups are kept, and for how long.

@@ -19,6 +19,12 @@ pub struct NewSuppression<'a> {
     pub message: Option<MessageId>,
 }
 
+/// Tells whether a new reason takes the place of the present one; see [`add`].
+pub fn replaces(new: SuppressionKind, present: SuppressionKind) -> bool {
+    use SuppressionKind::{Bounced, Complained, Manual, Unsubscribed};
+    present == Manual || present == Bounced && matches!(new, Unsubscribed | Complained)
+}
+
 /// Suppresses an address. What a person said themselves replaces what the user set by hand or a server said,
 /// never the reverse: a bounce that is lifted must not lift an unsubscription.
 pub fn add(conn: &Conn, at: Instant, new: &NewSuppression<'_>) -> Result<()> {

@@ -17,7 +17,11 @@ export interface FileFilter {
 }
 
 /** Files that are carried over the window: first that they hover, then that they left or where they lie. */
-export type FileDrop = { state: "over" } | { state: "left" } | { state: "dropped"; paths: string[] };
+export type FileDrop =
+  | { state: "over" }
+  | { state: "left" }
+  | { state: "dropped"; paths: string[] }
+  | { state: "failed"; error: CallError };
 
 export interface Backend {
   /** Runs a command of the core. Rejects with a `CallError`, never with anything else. */

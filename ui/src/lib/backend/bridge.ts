@@ -65,7 +65,7 @@ export function openBridge(): Backend {
         const files = [...(event.dataTransfer?.files ?? [])];
         void Promise.all(files.map((file) => lay(`/__upload?name=${encodeURIComponent(file.name)}`, file))).then(
           (paths) => listener({ state: "dropped", paths }),
-          () => listener({ state: "left" }),
+          (thrown: unknown) => listener({ state: "failed", error: CallError.from(thrown) }),
         );
       };
       // Before the editor, which would take a dropped file for text.

@@ -1,6 +1,6 @@
 /** The Tauri host. The only file that imports `@tauri-apps/*`. */
 import { invoke } from "@tauri-apps/api/core";
-import { listen } from "@tauri-apps/api/event";
+import { listen, TauriEvent } from "@tauri-apps/api/event";
 import { open, save } from "@tauri-apps/plugin-dialog";
 import type { Event } from "$lib/bindings/api";
 import { CallError, type Backend } from "./backend";
@@ -24,9 +24,9 @@ export function openTauri(): Backend {
     },
     onFileDrop(listener) {
       const heard = [
-        listen("tauri://drag-enter", () => listener({ state: "over" })),
-        listen("tauri://drag-leave", () => listener({ state: "left" })),
-        listen<{ paths: string[] }>("tauri://drag-drop", ({ payload }) => listener({ state: "dropped", paths: payload.paths })),
+        listen(TauriEvent.DRAG_ENTER, () => listener({ state: "over" })),
+        listen(TauriEvent.DRAG_LEAVE, () => listener({ state: "left" })),
+        listen<{ paths: string[] }>(TauriEvent.DRAG_DROP, ({ payload }) => listener({ state: "dropped", paths: payload.paths })),
       ];
       return () => heard.forEach((stop) => void stop.then((end) => end()));
     },

@@ -1146,6 +1146,25 @@ valid_until: string,
  * The certificate itself, DER in base64: what is sent back to trust it.
  */
 certificate: string, };
+export type CheckFinding = { 
+/**
+ * What it is about.
+ */
+topic: CheckTopic, 
+/**
+ * How good it is.
+ */
+severity: CheckSeverity, 
+/**
+ * What is so, and what to do where something is to be done.
+ */
+sentence: string, 
+/**
+ * The record or header as it was read, with its name in front; empty where there is none.
+ */
+record: string, };
+export type CheckSeverity = "good" | "unknown" | "warn" | "bad";
+export type CheckTopic = "spf" | "dkim" | "dmarc" | "mx" | "ptr" | "signature" | "one_click" | "alignment" | "received";
 export type Closing = { 
 /**
  * When.
@@ -1422,6 +1441,46 @@ export type DocumentResponse = {
  * The document.
  */
 document: Document, };
+export type DomainCheck = { 
+/**
+ * Checks the domain of this account's sender, and its server.
+ */
+account?: AccountId, 
+/**
+ * Checks this domain instead, such as `example.org`.
+ */
+domain?: string, 
+/**
+ * The name of the signing key, where the user knows it: the `s=` of a DKIM signature.
+ */
+selector?: string, };
+export type DomainCheckLast = { 
+/**
+ * Whose.
+ */
+account: AccountId, };
+export type DomainCheckLastResponse = { 
+/**
+ * `null` where it was never checked.
+ */
+checked: DomainChecked | null, };
+export type DomainChecked = { 
+/**
+ * The domain, in its ASCII form.
+ */
+domain: string, 
+/**
+ * When.
+ */
+at: string, 
+/**
+ * The worst of the findings.
+ */
+severity: CheckSeverity, 
+/**
+ * In the order of [`CheckTopic`]; a topic may have several.
+ */
+findings: Array<CheckFinding>, };
 export type Done = Record<symbol, never>;
 export type Entrance = { 
 /**
@@ -1625,6 +1684,70 @@ consent_wording: string,
  * Mark what comes in as sample data.
  */
 sample: boolean, };
+export type IncomingKind = "bounced" | "unsubscribed" | "complained" | "refused" | "delayed" | "known" | "foreign" | "not_understood";
+export type IncomingResult = { 
+/**
+ * Mails and lines that were read.
+ */
+read: number, 
+/**
+ * Answers by kind, kinds without any left out. A mail may have several.
+ */
+counts: { [key in IncomingKind]?: number }, 
+/**
+ * The first 1,000 answers, in the order of the files.
+ */
+rows: Array<IncomingRow>, 
+/**
+ * Nothing was changed.
+ */
+dry_run: boolean, };
+export type IncomingRow = { 
+/**
+ * Where it stands: `bounces.mbox, mail 3`, or `line 4`.
+ */
+place: string, 
+/**
+ * What it is.
+ */
+kind: IncomingKind, 
+/**
+ * Whose it is; may be empty.
+ */
+address: string, 
+/**
+ * The person, where there is one.
+ */
+contact: ContactId | null, 
+/**
+ * The mail of ours that it is about.
+ */
+message: MessageId | null, 
+/**
+ * What it says, and what was done.
+ */
+sentence: string, };
+export type IncomingRun = { 
+/**
+ * Files with one mail (.eml) or many (mbox), at most 128 MiB each and 100 of them.
+ */
+paths: Array<string>, 
+/**
+ * Addresses, one a line; at most 5 MiB.
+ */
+text: string, 
+/**
+ * What the addresses of `text` are.
+ */
+text_is: PastedKind, 
+/**
+ * Passes over everything but wishes to unsubscribe.
+ */
+only_unsubscribes: boolean, 
+/**
+ * Changes nothing.
+ */
+dry_run: boolean, };
 export type Job = { 
 /**
  * Its id in this engine.
@@ -1891,6 +2014,28 @@ time: string,
  * An IANA zone.
  */
 zone: string, };
+export type MailCheck = { 
+/**
+ * A file with one mail, at most 25 MiB.
+ */
+path: string, };
+export type MailChecked = { 
+/**
+ * From whom it says it is; empty where it does not.
+ */
+from: string, 
+/**
+ * Its subject, at most 200 characters.
+ */
+subject: string, 
+/**
+ * The worst of the findings.
+ */
+severity: CheckSeverity, 
+/**
+ * In the order of [`CheckTopic`].
+ */
+findings: Array<CheckFinding>, };
 export type MessageDialogue = { 
 /**
  * Which.
@@ -2083,6 +2228,7 @@ test: boolean,
  * The file.
  */
 path: string, };
+export type PastedKind = "bounced" | "unsubscribed";
 export type Picture = { 
 /**
  * `image/png` and its kin.
@@ -2352,7 +2498,11 @@ late: number,
 /**
  * Requests beyond the cap; only counted.
  */
-over_cap: number, };
+over_cap: number, 
+/**
+ * When it was read that the mail had come back.
+ */
+bounced_at: string | null, };
 export type RecipientSort = "email" | "first_open" | "signal" | "accepted";
 export type Refused = { 
 /**
@@ -2422,6 +2572,14 @@ unsubscribed: number,
  * People who ended tracking through this campaign.
  */
 opted_out: number, 
+/**
+ * Accepted mails that came back later. They stay in every rate: what the server accepted is what was sent.
+ */
+bounced_later: number, 
+/**
+ * Mails that their readers reported as unwanted.
+ */
+complained: number, 
 /**
  * Loads of the shared pixel by class; not a rate and not a number of readers.
  */
@@ -3000,7 +3158,7 @@ network: string,
  * For a hit: what the user says of it, or of its domain or network.
  */
 label: LabelMark | null, };
-export type TimelineKind = "queued" | "accepted" | "deferred" | "rejected" | "uncertain" | "skipped" | "cancelled" | "hit" | "counted" | "opted_out" | "unsubscribed";
+export type TimelineKind = "queued" | "accepted" | "deferred" | "rejected" | "uncertain" | "skipped" | "cancelled" | "hit" | "counted" | "opted_out" | "unsubscribed" | "bounced" | "complained";
 export type Tls = "none" | "starttls" | "tls";
 export type Touched = { 
 /**
@@ -3117,6 +3275,9 @@ export type Commands = {
   account_test: [AccountTest, AccountTestResponse];
   account_sign_in: [AccountSignIn, AccountSignInStarted];
   account_trust: [AccountTrust, Account];
+  domain_check: [DomainCheck, DomainChecked];
+  domain_check_last: [DomainCheckLast, DomainCheckLastResponse];
+  mail_check: [MailCheck, MailChecked];
   contact_list: [ContactList, ContactListResponse];
   contact_get: [ContactGet, ContactDetails];
   contact_save: [ContactSave, ContactSaved];
@@ -3130,6 +3291,7 @@ export type Commands = {
   list_remove: [ListRemove, Done];
   import_preview: [ImportPreview, ImportPreviewResponse];
   import_run: [ImportRun, JobStarted];
+  incoming_run: [IncomingRun, JobStarted];
   campaign_list: [CampaignList, CampaignListResponse];
   campaign_get: [CampaignGet, Campaign];
   campaign_save: [CampaignSave, CampaignSaved];
@@ -3202,6 +3364,9 @@ export const provides: Record<keyof Commands, Tag[]> = {
   account_test: [],
   account_sign_in: [],
   account_trust: [],
+  domain_check: [],
+  domain_check_last: ["accounts"],
+  mail_check: [],
   contact_list: ["contacts", "lists"],
   contact_get: ["contacts", "lists", "opens"],
   contact_save: [],
@@ -3215,6 +3380,7 @@ export const provides: Record<keyof Commands, Tag[]> = {
   list_remove: [],
   import_preview: [],
   import_run: [],
+  incoming_run: [],
   campaign_list: ["campaigns", "opens"],
   campaign_get: ["campaigns", "opens"],
   campaign_save: [],

@@ -190,6 +190,11 @@ fn act(
     Ok(Done::Now)
 }
 
+/// Keeps all mail from a reader who asked for that by mail, as the page does. Tells whether that is new.
+pub(crate) fn unsubscribe(conn: &Conn, reader: &Reader, now: Instant) -> store::Result<bool> {
+    Ok(act(conn, reader, "", Wish::Unsubscribe, (now, Said::Now))? == Done::Now)
+}
+
 /// Returns what the page of `token` shows now, and whose it is.
 fn view(conn: &Conn, token: &Token) -> store::Result<(View, Option<Reader>)> {
     let organisation: String = setting::get(conn, "organisation")?.unwrap_or_default();

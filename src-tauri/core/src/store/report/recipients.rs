@@ -13,7 +13,7 @@ const FROM: &str = "FROM message m
     LEFT JOIN contact c ON c.id = m.contact_id";
 const ROW: &str =
     "SELECT m.id, m.contact_id, m.email, c.first_name, c.last_name, m.state, m.tracking, m.not_tracked,
-    m.signal, m.first_open_at, m.looks, m.accepted_at, m.early, m.late, m.over_cap";
+    m.signal, m.first_open_at, m.looks, m.accepted_at, m.early, m.late, m.over_cap, m.bounced_at";
 
 fn read_row(row: &Row<'_>) -> rusqlite::Result<RecipientRow> {
     let state: MessageState = word(row, "state")?;
@@ -43,6 +43,7 @@ fn read_row(row: &Row<'_>) -> rusqlite::Result<RecipientRow> {
         early: row.get("early")?,
         late: row.get("late")?,
         over_cap: row.get("over_cap")?,
+        bounced_at: instant(row, "bounced_at")?,
     })
 }
 
@@ -212,6 +213,8 @@ fn kind(word: &str) -> Option<TimelineKind> {
         "cancelled" => TimelineKind::Cancelled,
         "opted_out" => TimelineKind::OptedOut,
         "unsubscribed" => TimelineKind::Unsubscribed,
+        "bounced" => TimelineKind::Bounced,
+        "complained" => TimelineKind::Complained,
         _ => return None,
     })
 }

@@ -1,0 +1,13 @@
+-- What comes back: bounces and complaints that were read later. The ledger's state stays: the server had accepted it.
+ALTER TABLE message ADD COLUMN bounced_at INTEGER;
+ALTER TABLE message ADD COLUMN complained_at INTEGER;
+CREATE INDEX message_bounced ON message (campaign_id) WHERE bounced_at IS NOT NULL;
+CREATE INDEX message_complained ON message (campaign_id) WHERE complained_at IS NOT NULL;
+
+-- The last check of a sender's domain. Nothing of it is about a person.
+CREATE TABLE domain_check (
+  domain   TEXT    PRIMARY KEY,
+  at       INTEGER NOT NULL,
+  -- JSON: a list of api::CheckFinding.
+  findings TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
