@@ -71,7 +71,7 @@ beforeAll(async () => {
     from_address: "news@example.org",
     reply_to: "",
     connections: 2,
-    per_minute: 0,
+    per_second: 0, per_minute: 0, per_hour: 0, per_day: 0, per_domain: 0,
   });
   for (const email of ["ana@example.org", "bo@example.org", "cleo@example.org"]) {
     await window.call("contact_save", { email, first_name: "", last_name: "", fields: {}, lists: [] });
@@ -141,7 +141,7 @@ describe("the launch page", () => {
       from_address: "news@example.org",
       reply_to: "",
       connections: 2,
-      per_minute: 0,
+      per_second: 0, per_minute: 0, per_hour: 0, per_day: 0, per_domain: 0,
     });
     const { id } = await window.call("campaign_create", {
       name: "Spring",

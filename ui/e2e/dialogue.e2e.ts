@@ -46,7 +46,7 @@ beforeAll(async () => {
   await window.call("settings_update", { unknown_policy: "none", organisation: "Riverside Rowing Club", postal_address: "1 Boathouse Lane" });
   await window.call("account_save", {
     name: "Server", kind: "smtp", host: "127.0.0.1", port: (server.address() as AddressInfo).port, tls: "none", user: "",
-    from_name: "Riverside", from_address: "news@riverside.example", reply_to: "", per_minute: 0, connections: 1,
+    from_name: "Riverside", from_address: "news@riverside.example", reply_to: "", per_second: 0, per_minute: 0, per_hour: 0, per_day: 0, per_domain: 0, connections: 1,
   });
   const { id } = await window.call("list_save", { name: "Members" });
   for (const email of ["ana@example.org", "bo@example.org"]) {
@@ -63,9 +63,9 @@ it("stands behind its timeline, for the mail that was refused and for the one th
   const { page } = window;
   const { id } = await window.call("campaign_create", {
     name: "Spring", subject: "Spring", account: "Server", audience: { include: ["Members"], exclude: [] },
-    markdown: "The ice is gone from the upper lake.\n",
+    preheader: "", postal_address: "", attachments: [], markdown: "The ice is gone from the upper lake.\n",
   });
-  await window.call("address_set", { local: false });
+  await window.call("address_set", { url: null, local: false });
   const { job } = await window.call("campaign_prepare", { id });
   await window.finished(job);
   await window.call("campaign_launch", { id, delay_secs: 0, confirmed: true });
