@@ -37,6 +37,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "mail::outbox",
             "render",
             "app::data_request::tests",
+            "app::attachments::tests",
         ],
     ),
     ("getrandom", &["ids"]),

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// How often it is killed.
 const KILLS: usize = 60;
 /// Enough that some are left after the last kill.
-const PEOPLE: usize = 900;
+const PEOPLE: usize = 3000;
 const CONNECTIONS: usize = 4;
 /// Every so many kills come at any moment after the start, before the first mail as well.
 const EARLY: usize = 4;
@@ -144,7 +144,7 @@ fn sixty_kills_while_sending_leave_nobody_out_and_send_to_nobody_twice() {
         let before = sink.count();
         let mut sending = Group::start("casementctl", &mut command);
         if round % EARLY == EARLY - 1 {
-            std::thread::sleep(Duration::from_micros(chance.below(300_000)));
+            std::thread::sleep(Duration::from_micros(chance.below(200_000)));
         } else {
             // After some mails, and then at any moment of the next few.
             sink.wait_for_count(before + 1 + chance.below(12) as usize, || false);

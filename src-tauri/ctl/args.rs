@@ -397,7 +397,7 @@ pub struct AccountAdd {
     pub per_domain: u32,
     /// Sign in instead of a password: whom with.
     #[command(flatten)]
-    pub sign_in: SignIn,
+    pub sign_in: crate::sign_in::SignIn,
 }
 
 /// What becomes of a campaign whose time has passed.
@@ -418,54 +418,6 @@ impl WhenLate {
             Self::Run => "run",
             Self::Ask => "ask",
             Self::Skip => "skip",
-        }
-    }
-}
-
-/// Options of `account add` for signing in instead of a password; `account login` does it then.
-#[derive(Debug, ClapArgs)]
-pub struct SignIn {
-    /// Sign in with this service instead of a password.
-    #[arg(long, value_enum, requires_all = ["client_id", "user"], conflicts_with = "password_stdin")]
-    pub oauth: Option<Service>,
-    /// Your own client id.
-    #[arg(long, value_name = "ID", requires = "oauth")]
-    pub client_id: Option<String>,
-    /// Read the client's secret from standard input: one line.
-    #[arg(long, requires = "oauth")]
-    pub client_secret_stdin: bool,
-    /// Microsoft's tenant: a domain or an id [default: common].
-    #[arg(long, default_value = "", requires = "oauth")]
-    pub tenant: String,
-    /// Of another service: where the browser goes.
-    #[arg(long, value_name = "URL", default_value = "", requires = "oauth")]
-    pub authorize_url: String,
-    /// Of another service: where tokens come from.
-    #[arg(long, value_name = "URL", default_value = "", requires = "oauth")]
-    pub token_url: String,
-    /// Of another service: what is asked for.
-    #[arg(long, value_name = "WORDS", default_value = "", requires = "oauth")]
-    pub scope: String,
-}
-
-/// Whom one signs in with.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Service {
-    /// Gmail and Google Workspace.
-    Google,
-    /// Microsoft 365 and Outlook.com.
-    Microsoft,
-    /// Another one, by its addresses.
-    Other,
-}
-
-impl Service {
-    /// Returns the word of the table.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Google => "google",
-            Self::Microsoft => "microsoft",
-            Self::Other => "other",
         }
     }
 }

@@ -6,7 +6,7 @@
 //! certificate is the PEM file that `casementctl` is told to trust as well.
 
 use super::process::Group;
-use super::{free_port, imap::Mailbox, until};
+use super::{free_port, imap::Mailbox, until, until_or};
 use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
@@ -90,10 +90,13 @@ impl MailServers {
 
     /// Waits until `user` has `count` mails and returns them, oldest first.
     pub fn wait_for_mails(&self, user: &str, count: usize) -> Vec<Vec<u8>> {
-        let mut mailbox = self.mailbox(user);
-        until(
-            &format!("{user} should have {count} mails;\n{}", self.logs()),
-            || (mailbox.count() >= count).then_some(()),
+        // Opened anew each time: one that was opened before its first mail was ever delivered may never hear of it.
+        let mut mailbox = until_or(
+            || format!("{user} should have {count} mails;\n{}", self.logs()),
+            || {
+                let mut mailbox = self.mailbox(user);
+                (mailbox.count() >= count).then_some(mailbox)
+            },
         );
         let mails = mailbox.mails();
         assert_eq!(mails.len(), count, "{user} should have {count} mails and no more");

@@ -43,7 +43,12 @@ use std::time::{Duration, Instant};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks `look` until it finds something; fails with `what` once [`PATIENCE`] is over.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_or(|| what.to_owned(), look)
+}
+
+/// As [`until`]; `what` is told when it fails, with what is known then.
+pub fn until_or<T>(what: impl Fn() -> String, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
@@ -51,8 +56,9 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         }
         assert!(
             Instant::now() < deadline,
-            "waited {} s in vain: {what}",
-            PATIENCE.as_secs()
+            "waited {} s in vain: {}",
+            PATIENCE.as_secs(),
+            what()
         );
         std::thread::sleep(Duration::from_millis(20));
     }

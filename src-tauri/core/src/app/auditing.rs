@@ -6,7 +6,7 @@
 
 use super::engine::Engine;
 use super::error::sentence;
-use super::preflight::{finding, found, unresolved};
+use super::findings::{finding, found, unresolved};
 use crate::api::{Error, Finding, FindingLevel, Result, Sample, SampleKind};
 use crate::clock::Instant;
 use crate::delivery::letter::{self, Addressee, LetterError, Letterhead, Look};

@@ -5,6 +5,7 @@
 
 use super::engine::Engine;
 use super::error::sentence;
+use super::findings;
 use super::preflight::{self, Facts, For};
 use super::{campaign, sending, transports};
 use crate::api::{
@@ -218,7 +219,7 @@ fn fill(preview: &mut Preview, letterhead: &Letterhead, reader: &Reader, date: I
         Ok(finished) => {
             preview.size = count(finished.size());
             for problem in letterhead.audit(&to, &finished, Look::AtOutline) {
-                let found = preflight::found(&problem);
+                let found = findings::found(&problem);
                 // A missing address may be known already, from the draft itself.
                 if preview.findings.iter().all(|known| known.id != found.id) {
                     preview.findings.push(found);
@@ -245,10 +246,10 @@ fn about(error: &RenderError, email: &str) -> Vec<Finding> {
     let mut found: Vec<Finding> = error
         .unresolved()
         .iter()
-        .map(|field| preflight::unresolved(field))
+        .map(|field| findings::unresolved(field))
         .collect();
     if found.is_empty() {
-        found.push(preflight::finding(
+        found.push(findings::finding(
             FindingLevel::Error,
             "render_failed",
             sentence(&error.to_string()),
@@ -273,7 +274,7 @@ fn without_alt(document: &Document) -> Vec<Finding> {
         .filter(|(_, block)| matches!(block, Block::Image { alt, .. } if alt.trim().is_empty()))
         .map(|(index, _)| Finding {
             block: Some(count(index)),
-            ..preflight::finding(
+            ..findings::finding(
                 FindingLevel::Note,
                 "image_without_alt",
                 "A picture has no description. Readers without pictures miss it; write what it shows.",
@@ -297,7 +298,7 @@ fn not_asked(document: &Document, reader: &Reader) -> Option<Finding> {
     };
     Some(Finding {
         block: block.map(count),
-        ..preflight::finding(
+        ..findings::finding(
             FindingLevel::Note,
             "not_to_be_asked",
             format!("{name} has answered, or was asked in the last six months, and {outcome}."),

@@ -7,6 +7,7 @@
 
 use super::auditing::{self, Steps};
 use super::engine::Engine;
+use super::findings;
 use super::launch::{self, Whom};
 use super::preflight::{self, Facts, For, Prepared};
 use super::{after, sending};
@@ -109,7 +110,7 @@ fn told(facts: &Facts, prepared: Prepared) -> Preflight {
     // Kept ones would be told twice.
     preflight.findings.retain(|found| found.id != "sender_changed");
     if facts.campaign.imprint != facts.imprint() {
-        preflight.findings.push(preflight::finding(
+        preflight.findings.push(findings::finding(
             FindingLevel::Warning,
             "sender_changed",
             "The sender, the organisation or the postal address was changed since this campaign was sent. These mails \

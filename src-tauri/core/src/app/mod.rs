@@ -19,6 +19,7 @@ mod copied;
 mod data_request;
 pub mod engine;
 pub mod error;
+mod findings;
 pub mod follow_up;
 pub mod home;
 pub mod import;

@@ -6,6 +6,7 @@
 use super::account::{is_loopback, sender};
 use super::engine::Engine;
 use super::error::sentence;
+use super::findings::finding;
 use super::{attachments, auditing, reach, settings, tracking};
 use crate::api::{AccountKind, Error, Finding, FindingLevel, Preflight, Result, RouteKind, Sample, Settings};
 use crate::clock::Instant;
@@ -18,7 +19,6 @@ use crate::domain::campaign::{CampaignTracking, Imprint};
 use crate::domain::contact::EmailAddress;
 use crate::domain::window::Window;
 use crate::ids::CampaignId;
-use crate::render::audit::{AuditProblem, Severity};
 use crate::render::document::Block;
 use crate::render::mime::{self, Enclosures};
 use crate::render::template::Source;
@@ -121,41 +121,6 @@ fn route(engine: &Arc<Engine>, account: Option<&Account>, purpose: For) -> Resul
         kind: RouteKind::Local,
         ..route
     })
-}
-
-/// A field that a person has no value for.
-pub(crate) fn unresolved(field: &str) -> Finding {
-    let message = format!(
-        "No value for {field}. Give it a fallback, such as {{{{ {field} | fallback(\"…\") }}}}, or fill it in."
-    );
-    finding(FindingLevel::Error, "unresolved_field", message)
-}
-
-/// What the audit found, as the window knows it.
-pub(crate) fn found(problem: &AuditProblem) -> Finding {
-    let level = match problem.severity {
-        Severity::Error => FindingLevel::Error,
-        Severity::Warning => FindingLevel::Warning,
-    };
-    let id = match problem.id {
-        "large" | "clipped" => "large_html",
-        "no_postal_address" => "no_postal_address",
-        "unresolved_field" => "unresolved_field",
-        _ => "audit_mismatch",
-    };
-    finding(level, id, problem.message.as_str())
-}
-
-/// A finding about the mail as a whole.
-pub(crate) fn finding(level: FindingLevel, id: &str, message: impl Into<String>) -> Finding {
-    Finding {
-        level,
-        id: id.to_owned(),
-        message: message.into(),
-        block: None,
-        recipients: 0,
-        examples: Vec::new(),
-    }
 }
 
 impl Facts {

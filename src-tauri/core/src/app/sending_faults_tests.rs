@@ -282,15 +282,6 @@ fn what_a_server_says_after_a_mails_end_decides_about_that_mail_alone() {
             &[("accepted", 2), ("rejected", 1)],
             "554 5.7.1 Spam",
         ),
-        (
-            "closing",
-            |index| match index {
-                0 => Ending::Close("421 4.3.2 Shutting down"),
-                _ => Ending::Reply("250 Ok"),
-            },
-            &[("accepted", 2), ("deferred", 1)],
-            "421 4.3.2 Shutting down",
-        ),
     ];
     for (what, end, wanted, reply) in table {
         let script = Script {
@@ -305,6 +296,24 @@ fn what_a_server_says_after_a_mails_end_decides_about_that_mail_alone() {
             "{what}: the server's words are kept: {replies:?}"
         );
     }
+}
+
+#[test]
+fn a_server_that_closes_after_a_mails_end_has_not_taken_it_and_gets_it_again() {
+    let script = Script {
+        end: |index| match index {
+            0 => Ending::Close("421 4.3.2 Shutting down"),
+            _ => Ending::Reply("250 Ok"),
+        },
+        ..Script::default()
+    };
+    let (stage, id, peer) = play(script, &[("accepted", 3)]);
+    assert_eq!(peer.mails(), 4, "the one that it did not take came twice");
+    let attempts = stage.bench.engine.read(|conn| {
+        let sql = "SELECT max(attempts) FROM message WHERE campaign_id = ?1";
+        Ok(conn.query_row(sql, [id.0], |row| row.get::<_, u32>(0)).unwrap())
+    });
+    assert_eq!(attempts.unwrap(), 1, "and it costs no attempt");
 }
 
 fn said(stage: &Stage, id: CampaignId, email: &str) -> MessageDialogueResponse {
@@ -442,7 +451,8 @@ fn a_server_that_cannot_be_trusted_gets_no_mail_and_the_campaign_waits_with_the_
             ..Script::default()
         });
         wants_starttls(&stage, &peer);
-        drive(&stage, || stage.row(id).state == CampaignState::Paused);
+        drive(&stage, || stage.row(id).problem.is_some());
+        assert_eq!(stage.row(id).state, CampaignState::Running, "it waits by itself");
         assert_eq!(states(&stage, id), BTreeMap::from([("queued".to_owned(), 3)]));
         let problem = stage.row(id).problem.unwrap();
         assert!(problem.contains(reason), "{problem}");
