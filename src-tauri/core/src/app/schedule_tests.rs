@@ -359,7 +359,7 @@ fn a_service_that_refuses_the_sender_stops_the_campaign_there_and_nowhere_else()
         rcpt: |line| match line {
             line if line.contains("example.org") => "250 2.1.5 Ok",
             _ => {
-                "550 5.7.515 Access denied, sending domain example.org does not meet the required authentication level"
+                "550 5.7.515 <m0@outlook.com> Access denied, sending domain does not meet the required level"
             }
         },
         ..Script::default()
@@ -375,6 +375,11 @@ fn a_service_that_refuses_the_sender_stops_the_campaign_there_and_nowhere_else()
     let view = progress::get(&stage.bench.engine, crate::api::CampaignSendingGet { id }).unwrap();
     assert_eq!(view.refusals.len(), 1);
     assert_eq!(view.refusals[0].service, "Outlook");
+    assert!(
+        !view.refusals[0].reply.contains("m0@outlook.com"),
+        "what is kept of a campaign names nobody: {}",
+        view.refusals[0].reply
+    );
     assert!(
         view.refusals[0].reply.contains("SPF, DKIM and DMARC"),
         "{}",

@@ -18,7 +18,7 @@ use crate::delivery::letter::{self, Addressee, Letterhead, Look, Parts};
 use crate::delivery::plan::{self, Asking, Recheck, Rules};
 use crate::delivery::retry::{self, Verdict};
 use crate::delivery::standing::{Standing, Trip};
-use crate::delivery::transport::{DeliveryError, Transport};
+use crate::delivery::transport::{DeliveryError, Transport, without_addresses};
 use crate::domain::campaign::{CampaignState, CampaignTracking};
 use crate::domain::consent::UnknownPolicy;
 use crate::domain::message::SkipReason;
@@ -719,7 +719,7 @@ fn refuse_service(
         return Ok(());
     };
     let service = terms::service(&email);
-    let words = format!("{why} Its words: {reply}");
+    let words = format!("{why} Its words: {}", without_addresses(reply));
     if standing::refuse(conn, campaign, &service, now, &words)? {
         let text = format!(
             "{service} refuses this campaign, so its other mails there are not sent. {words} Mend that, then send again \

@@ -15,7 +15,7 @@ use crate::clock::Instant;
 use crate::ids::CampaignId;
 use crate::store::closing::{self, Step};
 use crate::store::retention::{self, Part};
-use crate::store::{Priority, dialogue, setting};
+use crate::store::{Priority, dialogue, setting, standing};
 use chrono::{Months, TimeDelta};
 use serde::{Deserialize, Serialize};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -206,6 +206,7 @@ fn look(engine: &Arc<Engine>, ran: Duration, go_on: &dyn Fn() -> bool) -> Result
         destroyed |= destroy_keys(engine, kept.evidence)?;
         destroyed |= remove_verdicts(engine, sure, now, go_on)?;
         destroyed |= remove_dialogues(engine, sure, go_on)?;
+        forget_counts(engine, sure)?;
     }
     if destroyed {
         // The log's end still holds it.
@@ -344,6 +345,16 @@ fn remove_verdicts(engine: &Engine, sure: Instant, now: Instant, go_on: &dyn Fn(
         engine.announce(&[Tag::Campaigns, Tag::Opens, Tag::Activity]);
     }
     Ok(!old.is_empty())
+}
+
+/// Forgets what accounts handed over before any limit looks back. Numbers that name nobody: the log may keep them.
+fn forget_counts(engine: &Engine, sure: Instant) -> Result<()> {
+    if engine.read(|conn| Ok(standing::is_any_old(conn, sure)?))? {
+        engine
+            .db
+            .write(Priority::Bulk, move |conn| standing::prune(conn, sure))?;
+    }
+    Ok(())
 }
 
 /// Removes what was said about mails longer ago than it is kept.

@@ -5,7 +5,7 @@
 //! no mail an attempt.
 
 use super::retry::{self, Slow};
-use super::transport::{DeliveryError, ErrorKind};
+use super::transport::{DeliveryError, ErrorKind, without_addresses};
 use crate::clock::Instant;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ pub struct Standing {
 pub struct Trouble {
     /// Whose fault.
     pub kind: ErrorKind,
-    /// The server's words, or what happened instead.
+    /// The server's words without addresses, or what happened instead.
     pub reply: String,
     /// When.
     pub at: Instant,
@@ -130,7 +130,7 @@ impl Standing {
         }
         self.trouble = Some(Trouble {
             kind: error.kind,
-            reply: error.reply.clone(),
+            reply: without_addresses(&error.reply),
             at: now,
         });
         let nth = |steps: &[i64]| steps[(self.failures.max(1) as usize - 1).min(steps.len() - 1)];
@@ -156,7 +156,7 @@ impl Standing {
         self.slow = Some(Slower {
             factor: (before * 2).min(SLOWEST),
             until: now + TimeDelta::hours(SLOW_HOURS),
-            reply: error.reply.clone(),
+            reply: without_addresses(&error.reply),
         });
     }
 
@@ -166,7 +166,7 @@ impl Standing {
         self.learnt = Some(Learnt {
             per_day: if before == 0 { found } else { before.min(found) },
             until: now + TimeDelta::days(LEARNT_DAYS),
-            reply: error.reply.clone(),
+            reply: without_addresses(&error.reply),
         });
     }
 

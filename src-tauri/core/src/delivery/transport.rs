@@ -121,6 +121,16 @@ pub fn clean_reply(text: &str) -> String {
     out.chars().take(1000).collect::<String>().trim_end().to_owned()
 }
 
+/// Returns a server's words without the addresses in them, for what is kept of an account or a campaign: they often
+/// name the recipient, and nothing but that person's own rows may.
+pub fn without_addresses(reply: &str) -> String {
+    reply
+        .split(' ')
+        .map(|word| if word.contains('@') { "(an address)" } else { word })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,6 +142,18 @@ mod tests {
             "250 2.0.0 [31mOk queued as 1"
         );
         assert_eq!(clean_reply(&"x".repeat(5000)).chars().count(), 1000);
+    }
+
+    #[test]
+    fn words_that_are_kept_of_an_account_name_nobody() {
+        assert_eq!(
+            without_addresses("450 4.2.1 <ana@example.org>: The user ana@example.org receives mail too fast"),
+            "450 4.2.1 (an address) The user (an address) receives mail too fast"
+        );
+        assert_eq!(
+            without_addresses("421 4.3.2 Shutting down"),
+            "421 4.3.2 Shutting down"
+        );
     }
 
     #[test]

@@ -9,6 +9,9 @@ use crate::ids::{AccountId, CampaignId};
 use rusqlite::OptionalExtension;
 use std::collections::BTreeMap;
 
+/// How long counts are kept, in minutes: a day longer than any limit looks back.
+const KEPT_MINUTES: i64 = 2 * DAY_MINUTES;
+
 /// Returns how an account stands. A row of another version that cannot be read is as none: the server will say it
 /// again.
 pub fn load(conn: &Conn, id: AccountId) -> Result<Standing> {
@@ -72,11 +75,18 @@ pub fn last_minute(conn: &Conn, id: AccountId, now: Instant) -> Result<u32> {
         .unwrap_or(0))
 }
 
+/// Tells whether anything is kept that no limit looks back at any more.
+pub fn is_any_old(conn: &Conn, now: Instant) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM account_minute WHERE minute < ?1)")?
+        .query_row([minute_of(now) - KEPT_MINUTES], |row| row.get(0))?)
+}
+
 /// Forgets what no limit looks back at any more.
 pub fn prune(conn: &Conn, now: Instant) -> Result<usize> {
     Ok(conn
         .prepare_cached("DELETE FROM account_minute WHERE minute < ?1")?
-        .execute([minute_of(now) - 2 * DAY_MINUTES])?)
+        .execute([minute_of(now) - KEPT_MINUTES])?)
 }
 
 /// Keeps that a mail service refuses a campaign; tells whether that is new.
@@ -127,7 +137,13 @@ mod tests {
         assert_eq!(sent(&conn, id, later).unwrap().in_day(), 3, "never below nothing");
         let next_day = now + TimeDelta::minutes(DAY_MINUTES + 1);
         assert_eq!(sent(&conn, id, next_day).unwrap().in_day(), 1);
+        assert!(
+            !is_any_old(&conn, next_day).unwrap(),
+            "what a limit may look back at is kept"
+        );
+        assert!(is_any_old(&conn, now + TimeDelta::days(3)).unwrap());
         assert_eq!(prune(&conn, now + TimeDelta::days(3)).unwrap(), 3);
+        assert!(!is_any_old(&conn, now + TimeDelta::days(3)).unwrap());
         account::remove(&conn, id).unwrap();
     }
 
