@@ -10,7 +10,7 @@ use crate::domain::campaign::CampaignState;
 use crate::domain::consent::ConsentState;
 use crate::domain::schedule::{LocalTime, Quiet, WhenLate};
 use crate::ids::{AccountId, CampaignId};
-use crate::mail::smtp::peer::{Peer, Script};
+use crate::mail::smtp::peer::{Ending, Peer, Script};
 use chrono::TimeDelta;
 use serde_json::json;
 
@@ -429,4 +429,24 @@ fn a_computer_is_kept_awake_for_what_leaves_now_and_only_then() {
     assert_eq!(accepted(&stage, id), 1);
     assert!(!busy(), "the second one waits for tomorrow");
     sending::stop(engine);
+}
+
+#[test]
+fn a_campaign_that_has_ended_waits_for_nothing() {
+    let stage = Stage::set();
+    people(&stage, 1);
+    let peer = Peer::start(Script {
+        end: |_| Ending::Silence,
+        ..Script::default()
+    });
+    let own = server(&stage, "Server", "club@example.org", &peer);
+    let id = draft_from(&stage, own, &[]);
+    stage.launch(id, 0);
+    stage.send();
+    let row = stage.row(id);
+    assert_eq!((row.state, row.counts["uncertain"]), (CampaignState::Finished, 1));
+    assert_eq!(
+        row.problem, None,
+        "the connection that broke is nobody's trouble any more"
+    );
 }

@@ -587,6 +587,8 @@ fn settle_campaign(engine: &Engine, head: &Head) -> Result<()> {
         if message::is_unfinished(conn, id)? || !campaign::advance(conn, id, CampaignState::Finished, now)? {
             return Ok(());
         }
+        // Whatever it waited for last, it waits no more.
+        campaign::set_problem(conn, id, None)?;
         let accepted = message::counts(conn, id)?.get("accepted").copied().unwrap_or(0);
         let people = if accepted == 1 { "person" } else { "people" };
         let row = NewActivity::new(ActivityKind::Campaign, format!("Sent to {accepted} {people}."));
