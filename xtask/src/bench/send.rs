@@ -128,6 +128,8 @@ fn timed(work: impl FnOnce() -> Result<()>) -> Result<Went> {
 /// Sends the campaign of a fresh copy, from the start of the program to its end, and fails unless all were accepted.
 fn ours_once(home: &Home, number: usize) -> Result<Went> {
     let workspace = home.fresh(&format!("copy-{number}"))?;
+    // A copied workspace sends nothing by itself.
+    home.ask_nothing(&workspace, &["campaign", "resume", "1"])?;
     let went = timed(|| home.ask_nothing(&workspace, &["send", "--campaign", "1"]))?;
     let shown = home.ask(&workspace, &["campaign", "show", "1"])?;
     if shown["counts"]["accepted"] != json!(MAILS) {
