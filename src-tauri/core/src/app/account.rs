@@ -320,11 +320,14 @@ pub fn save(engine: &Arc<Engine>, request: AccountSave) -> Result<Account> {
                 None => trust::of(trusted_certificate::find(conn, id)?, &row),
             };
             trusted_certificate::save(conn, id, trusted.as_ref())?;
+            // Whatever was wrong may have been mended by this.
+            standing::go_on(conn, &[id])?;
             Ok(id)
         })
         .map_err(|error| taken(engine, error, &name))?;
     // Of another user or client, perhaps; what still holds is asked for anew.
     engine.sign_ins.forget(account.id);
+    super::sending::go_on(engine, &[account.id]);
     engine.read(|conn| shown(engine, conn, account))
 }
 

@@ -6,7 +6,7 @@
 use super::auditing::{self, Steps};
 use super::engine::Engine;
 use super::preflight::{self, Facts, For, Prepared};
-use super::{sending, settings, upkeep};
+use super::{sending, settings, standing, upkeep};
 use crate::api::{
     ActivityKind, CampaignLaunch, CampaignPreflight, CampaignPrepare, CampaignUnprepare, CampaignWindowEnd,
     CampaignWindowSet, Code, Done, Error, Finding, FindingLevel, JobStarted, Preflight, Result, Settings,
@@ -319,6 +319,7 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
                 plan,
             },
         )?;
+        standing::unblock(conn, &standing::accounts(conn, &head)?)?;
         message::enqueue(conn, id, first_mail_at, now, sending::CHUNK)?;
         note(
             conn,

@@ -450,3 +450,52 @@ fn a_campaign_that_has_ended_waits_for_nothing() {
         "the connection that broke is nobody's trouble any more"
     );
 }
+
+#[test]
+fn a_blocked_account_works_again_once_it_is_changed_or_launched_from() {
+    let stage = Stage::set();
+    people(&stage, 1);
+    let locked = Peer::start(Script {
+        mail: "550 5.7.1 Sender not allowed",
+        ..Script::default()
+    });
+    let own = server(&stage, "Server", "club@example.org", &locked);
+    let state = || {
+        let accounts = account::list(&stage.bench.engine, crate::api::AccountList {})
+            .unwrap()
+            .accounts;
+        accounts
+            .iter()
+            .find(|account| account.id == own)
+            .unwrap()
+            .standing
+            .state
+    };
+    let first = draft_from(&stage, own, &[]);
+    stage.launch(first, 0);
+    stage.send();
+    assert_eq!(
+        (stage.row(first).state, state()),
+        (CampaignState::Paused, AccountState::Blocked)
+    );
+    let well = Peer::start(Script::default());
+    let saving = json!({ "id": own, "name": "Server", "kind": "smtp", "host": "127.0.0.1",
+                         "port": well.address.port(), "tls": "none", "from_name": "Club",
+                         "from_address": "club@example.org", "connections": 1 });
+    account::save(&stage.bench.engine, serde_json::from_value(saving).unwrap()).unwrap();
+    assert_eq!(state(), AccountState::Ready, "what was changed may be mended");
+
+    // Blocked again, and mended at the server this time: a new campaign tries once more.
+    let block = move |conn: &crate::store::Conn| {
+        let standing = crate::delivery::standing::Standing {
+            blocked: true,
+            ..Default::default()
+        };
+        Ok(crate::store::standing::save(conn, own, &standing)?)
+    };
+    stage.bench.engine.write(&[], block).unwrap();
+    let second = draft_from(&stage, own, &[]);
+    stage.launch(second, 0);
+    stage.send();
+    assert_eq!(accepted(&stage, second), 1);
+}

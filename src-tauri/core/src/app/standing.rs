@@ -199,6 +199,18 @@ pub(crate) fn go_on(conn: &Conn, ids: &[AccountId]) -> Result<()> {
     Ok(())
 }
 
+/// Lets accounts try again that wait for the user: a launch, whose preparation has just logged in, is his word.
+pub(crate) fn unblock(conn: &Conn, ids: &[AccountId]) -> Result<()> {
+    for id in ids {
+        let mut standing = standing::load(conn, *id)?;
+        if standing.blocked {
+            standing.go_on();
+            standing::save(conn, *id, &standing)?;
+        }
+    }
+    Ok(())
+}
+
 /// Counts a mail that leaves beside the ledger: a test mail, a reader's copy.
 pub(crate) fn count(engine: &Engine, id: AccountId) {
     let now = engine.clock.steady();
