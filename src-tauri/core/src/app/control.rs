@@ -2,7 +2,7 @@
 
 use super::engine::Engine;
 use super::launch::{head, note};
-use super::{schedule, sending, standing};
+use super::{claim, schedule, sending, standing};
 use crate::api::{
     CampaignCancel, CampaignPause, CampaignResume, Done, Error, Result, SendingStart, SendingStatus,
     SendingStatusGet, SendingStop, Tag,
@@ -42,7 +42,7 @@ pub fn status(engine: &Arc<Engine>, _request: SendingStatusGet) -> Result<Sendin
         Ok((
             due::due(conn, now)?,
             data_request::due(conn, now)?,
-            sending::agenda(conn, now, steady)?,
+            claim::agenda(conn, now, steady)?,
         ))
     })?;
     let soon = agenda.next.is_some_and(|next| next - steady <= SOON);
@@ -87,6 +87,10 @@ pub fn resume(engine: &Arc<Engine>, request: CampaignResume) -> Result<Done> {
             return Err(Error::conflict(format!("{} is not paused.", head.name)));
         }
         campaign::set_problem(conn, id, None)?;
+        // Whoever goes on after its time has answered what to do when that was missed.
+        if head.first_mail_at.is_some_and(|first| first <= now) {
+            campaign::start_over(conn, id)?;
+        }
         standing::go_on(conn, &accounts)?;
         note(conn, id, now, "Resumed.")?;
         Ok(accounts)

@@ -21,12 +21,13 @@ const HOME: &str = "home";
 pub(crate) fn settle(engine: &Engine, machine: &str) -> Result<()> {
     let folder = engine.workspace.dir().to_string_lossy().into_owned();
     let machine = machine.to_owned();
-    let (copied, moved, home) = engine.read(|conn| {
+    let (copied, is_home, moved, home) = engine.read(|conn| {
         let key = setting::workspace_key(conn)?;
         let home = data_encoding::HEXLOWER.encode(&address_hash(&key, &format!("{machine}\n{folder}")));
         let before: Option<String> = setting::get(conn, HOME)?;
         Ok((
             setting::copied_at(conn)?,
+            before.as_ref() == Some(&home),
             before.is_some_and(|before| before != home),
             home,
         ))
@@ -53,6 +54,9 @@ pub(crate) fn settle(engine: &Engine, machine: &str) -> Result<()> {
             setting::forget_copied_at(conn)?;
             Ok(setting::set(conn, HOME, &home)?)
         })
+    } else if is_home {
+        // Nothing is written at most starts.
+        Ok(())
     } else {
         engine.write(&[], move |conn| {
             if moved {

@@ -12,6 +12,7 @@ mod auditing;
 mod bell;
 pub mod campaign;
 pub mod checks;
+mod claim;
 pub mod compose;
 pub mod contact;
 pub mod control;

@@ -1,24 +1,23 @@
 //! The dispatcher wired to the ledger and the accounts.
 //!
-//! Every transaction of sending is opened here: the claim with its last look at the person, and the result of a
-//! mail together with the claim of the next. Start at [`Desk`].
+//! Every transaction of sending is opened here: the result of a mail, together with the claim of the next (`claim`).
+//! Start at [`Desk`].
 //!
 //! Longer than 600 lines so that all transitions of a message on its way can be read in one place.
 
+use super::claim::{self, Taken, Turn};
 use super::engine::Engine;
 use super::error::sentence;
-use super::standing::{self as terms, Terms};
+use super::standing as terms;
 use super::{attachments, data_request, schedule, settings, transports};
 use crate::api::{ActivityKind, Error, Result, RouteKind, Tag};
 use crate::clock::Instant;
-use crate::delivery::dispatcher::{
-    Agenda, Claim, Claimed, Dispatcher, Done, Ended, LedgerError, Office, Work,
-};
+use crate::delivery::dispatcher::{Agenda, Claim, Claimed, Dispatcher, Done, Ended, LedgerError, Office};
 use crate::delivery::letter::{self, Addressee, Letterhead, Look, Parts};
-use crate::delivery::plan::{self, Asking, Recheck, Rules};
+use crate::delivery::plan::{Asking, Rules};
 use crate::delivery::retry::{self, Verdict};
-use crate::delivery::standing::{Standing, Trip};
-use crate::delivery::transport::{DeliveryError, Transport, without_addresses};
+use crate::delivery::standing::Trip;
+use crate::delivery::transport::{DeliveryError, Transport};
 use crate::domain::campaign::{CampaignState, CampaignTracking};
 use crate::domain::consent::UnknownPolicy;
 use crate::domain::message::SkipReason;
@@ -28,17 +27,13 @@ use crate::render::template::{Person, Source};
 use crate::store::activity::{self, NewActivity};
 use crate::store::after::GIVEN_UP;
 use crate::store::campaign::Head;
-use crate::store::message::{Letter, Outcome};
+use crate::store::message::Outcome;
 use crate::store::{self, Conn, Priority, account, campaign, dialogue, message, route, setting, standing};
-use chrono::TimeDelta;
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
 /// Rows of the ledger that one bulk write touches: far below 50 ms.
 pub(crate) const CHUNK: u32 = 500;
-/// Messages that one claim may settle without sending, such as those of people who unsubscribed since.
-const SETTLED_PER_CLAIM: usize = 64;
 
 /// A dispatcher at work.
 pub struct Running {
@@ -235,26 +230,9 @@ struct Desk {
     engine: Weak<Engine>,
     letterheads: Mutex<BTreeMap<CampaignId, Arc<Letterhead>>>,
     /// When the next mail of an account may go to a domain.
-    domains: Arc<Mutex<Domains>>,
+    domains: Arc<Mutex<claim::Domains>>,
     /// Accounts of which something is wrong, so that most mails that are taken cost no look; `None` before the first.
     troubled: Mutex<Option<BTreeSet<AccountId>>>,
-}
-
-type Domains = BTreeMap<(AccountId, String), Queue>;
-
-/// The mails of an account that wait for a domain's turn.
-struct Queue {
-    /// The next one leaves no sooner.
-    next: Instant,
-    /// The turn of whoever queues up now: each of those before has one of its own.
-    end: Instant,
-}
-
-/// A mail that was claimed, before it is made.
-struct Taken {
-    letter: Letter,
-    hand_over: message::HandOver,
-    at: Instant,
 }
 
 impl Desk {
@@ -358,13 +336,13 @@ impl Office for Desk {
             schedule::settle_late(&engine, head, now)?;
         }
         let steady = engine.clock.steady();
-        Ok(engine.read(|conn| agenda(conn, now, steady))?)
+        Ok(engine.read(|conn| claim::agenda(conn, now, steady))?)
     }
 
     fn is_due(&self, account: AccountId) -> std::result::Result<bool, LedgerError> {
         let engine = self.engine()?;
         let (now, steady) = (engine.clock.now(), engine.clock.steady());
-        let agenda = engine.read(|conn| agenda(conn, now, steady))?;
+        let agenda = engine.read(|conn| claim::agenda(conn, now, steady))?;
         Ok(agenda.work.iter().any(|work| work.account == account))
     }
 
@@ -420,12 +398,12 @@ impl Office for Desk {
                         standing::uncount(conn, account, steady)?;
                     }
                     if let Some((why, reply)) = refused {
-                        refuse_service(conn, id, why, &reply, now)?;
+                        claim::refuse_service(conn, id, why, &reply, now)?;
                     }
                 }
                 match claim {
                     Claim::Nothing => Ok(None),
-                    Claim::Next => take(conn, &turn),
+                    Claim::Next => claim::take(conn, &turn),
                 }
             })?;
         engine.announce(&[Tag::Campaigns]);
@@ -441,6 +419,11 @@ impl Office for Desk {
         let Ok(engine) = self.engine() else {
             return Trip::Not;
         };
+        // What concerns one mail alone says that the account works.
+        let result = result.or_else(|error| match error.concerns_account() {
+            true => Err(error),
+            false => Ok(()),
+        });
         if result.is_ok() && !self.is_troubled(&engine, account) {
             return Trip::Not;
         }
@@ -454,7 +437,6 @@ impl Office for Desk {
             Ok(()) => troubled.remove(&account),
             Err(_) => troubled.insert(account),
         };
-        drop(engine);
         trip
     }
 
@@ -518,61 +500,6 @@ impl Desk {
     }
 }
 
-/// Returns what is to do, over all running campaigns. `now` is the computer's clock, `steady` the other one, by which
-/// the agenda's times are.
-pub(crate) fn agenda(conn: &Conn, now: Instant, steady: Instant) -> Result<Agenda> {
-    let mut agenda = Agenda::default();
-    let sooner = |a: Option<Instant>, b: Instant| Some(a.map_or(b, |a| a.min(b)));
-    let mut known: BTreeMap<AccountId, (account::Account, Terms)> = BTreeMap::new();
-    for head in campaign::in_state(conn, CampaignState::Running)? {
-        let Some(first) = head.first_mail_at else { continue };
-        if first > now {
-            // One that is scheduled for another day is nothing to wait for.
-            agenda.starting |= !head.scheduled;
-            agenda.next = sooner(agenda.next, steady + (first - now));
-            continue;
-        }
-        if let Some(end) = schedule::quiet_until(conn, &head, now)? {
-            if message::is_unfinished(conn, head.id)? {
-                agenda.next = sooner(agenda.next, steady + (end - now));
-            }
-            continue;
-        }
-        for id in terms::accounts(conn, &head)? {
-            let (account, terms) = match known.entry(id) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => {
-                    let account = account::get(conn, id)?;
-                    let terms = Terms::read(conn, &account, steady)?;
-                    new.insert((account, terms))
-                }
-            };
-            let (due, next) = message::due(conn, head.id, now, account.connections)?;
-            if let Some(next) = next {
-                agenda.next = sooner(agenda.next, steady + (next - now));
-            }
-            if due == 0 || terms.standing.blocked {
-                continue;
-            }
-            if let Some(until) = terms.closed(steady) {
-                agenda.next = sooner(agenda.next, until);
-                continue;
-            }
-            match agenda.work.iter_mut().find(|work| work.account == id) {
-                Some(work) => work.due += due,
-                None => agenda.work.push(Work {
-                    account: id,
-                    connections: account.connections,
-                    interval: terms.limits.interval(),
-                    next_at: terms.standing.next_at,
-                    due,
-                }),
-            }
-        }
-    }
-    Ok(agenda)
-}
-
 /// Queues what a launch left planned, and ends a campaign that has nothing left.
 fn settle_campaign(engine: &Engine, head: &Head) -> Result<()> {
     let id = head.id;
@@ -593,175 +520,6 @@ fn settle_campaign(engine: &Engine, head: &Head) -> Result<()> {
         let people = if accepted == 1 { "person" } else { "people" };
         let row = NewActivity::new(ActivityKind::Campaign, format!("Sent to {accepted} {people}."));
         Ok(activity::add(conn, now, &row.of(id))?)
-    })
-}
-
-/// A worker's turn to claim.
-struct Turn {
-    account: AccountId,
-    now: Instant,
-    steady: Instant,
-    /// Before when the account's next mail may not leave.
-    next_at: Option<Instant>,
-    zone: String,
-    domains: Arc<Mutex<Domains>>,
-}
-
-/// Claims the account's next mail: the oldest campaign first.
-///
-/// The last look at the person happens here, in the transaction that writes `handing_over`; so does the last look at
-/// the account's limits, whose count is a part of the same commit.
-fn take(conn: &Conn, turn: &Turn) -> Result<Option<Taken>> {
-    let (account, now) = (turn.account, turn.now);
-    let Some(from) = account::find(conn, account)? else {
-        return Ok(None);
-    };
-    let terms = Terms::read(conn, &from, turn.steady)?;
-    if terms.standing.blocked || terms.closed(turn.steady).is_some() {
-        return Ok(None);
-    }
-    let mut settled = 0;
-    for head in campaign::in_state(conn, CampaignState::Running)? {
-        let Some(first) = head.first_mail_at.filter(|first| *first <= now) else {
-            continue;
-        };
-        if !terms::accounts(conn, &head)?.contains(&account)
-            || schedule::quiet_until(conn, &head, now)?.is_some()
-        {
-            continue;
-        }
-        let kind = match head.route {
-            Some(id) => route::get(conn, id)?.kind,
-            None => RouteKind::None,
-        };
-        let rules = rules(conn, &turn.zone, head.tracking, kind)?;
-        while let Some(letter) = message::next_due(conn, head.id, first, now)? {
-            let checked = match check(conn, &letter, &rules, now)? {
-                Checked::Send(hand_over) => match domain_turn(turn, &from, &hand_over.email) {
-                    None => Checked::Send(hand_over),
-                    Some(at) => Checked::Not(Outcome::Requeued { at }),
-                },
-                not => not,
-            };
-            match checked {
-                Checked::Send(hand_over) => {
-                    message::hand_over(conn, letter.id, now, account, &hand_over)?;
-                    campaign::begin(conn, head.id, now)?;
-                    standing::count(conn, account, turn.steady)?;
-                    if let Some(next_at) = turn.next_at {
-                        let standing = Standing {
-                            next_at: Some(next_at),
-                            ..terms.standing
-                        };
-                        standing::save(conn, account, &standing)?;
-                    }
-                    let at = now;
-                    return Ok(Some(Taken {
-                        letter,
-                        hand_over,
-                        at,
-                    }));
-                }
-                // Another domain's turn may be now.
-                Checked::Not(Outcome::Requeued { at }) => message::postpone(conn, letter.id, at)?,
-                Checked::Not(outcome) => {
-                    message::settle(conn, letter.id, now, &outcome)?;
-                }
-            }
-            settled += 1;
-            // The rest waits for the next transaction: none may take long.
-            if settled >= SETTLED_PER_CLAIM {
-                return Ok(None);
-            }
-        }
-    }
-    Ok(None)
-}
-
-/// Returns when a mail's domain has its turn, where that is not now.
-fn domain_turn(turn: &Turn, account: &account::Account, email: &str) -> Option<Instant> {
-    if account.per_domain == 0 {
-        return None;
-    }
-    let interval = TimeDelta::milliseconds(60_000_i64.div_euclid(i64::from(account.per_domain)) + 1);
-    let domain = email
-        .rsplit_once('@')
-        .map_or("", |(_, domain)| domain)
-        .to_ascii_lowercase();
-    let mut domains = turn
-        .domains
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    if domains.len() > 100_000 {
-        domains.retain(|_, queue| queue.next > turn.now);
-    }
-    let queue = domains.entry((account.id, domain)).or_insert(Queue {
-        next: turn.now,
-        end: turn.now,
-    });
-    if queue.next <= turn.now {
-        queue.next = turn.now + interval;
-        queue.end = queue.end.max(queue.next);
-        return None;
-    }
-    let at = queue.end.max(queue.next);
-    queue.end = at + interval;
-    Some(at)
-}
-
-/// Keeps that a mail's service refuses everything of its campaign.
-fn refuse_service(
-    conn: &Conn,
-    id: crate::ids::MessageId,
-    why: &str,
-    reply: &str,
-    now: Instant,
-) -> Result<()> {
-    let Some((campaign, email)) = message::whose(conn, id)? else {
-        return Ok(());
-    };
-    let service = terms::service(&email);
-    let words = format!("{why} Its words: {}", without_addresses(reply));
-    if standing::refuse(conn, campaign, &service, now, &words)? {
-        let text = format!(
-            "{service} refuses this campaign, so its other mails there are not sent. {words} Mend that, then send again \
-             to those who did not get it."
-        );
-        activity::add(
-            conn,
-            now,
-            &NewActivity::new(ActivityKind::Problem, text).of(campaign),
-        )?;
-    }
-    Ok(())
-}
-
-enum Checked {
-    Send(message::HandOver),
-    Not(Outcome),
-}
-
-fn check(conn: &Conn, letter: &Letter, rules: &Rules, now: Instant) -> Result<Checked> {
-    let hand_over = match plan::recheck(letter, rules, now) {
-        Recheck::Erased => return Ok(Checked::Not(Outcome::Cancelled)),
-        Recheck::Send(hand_over) => hand_over,
-    };
-    if let Some(reply) = terms::refusal(conn, letter.campaign, &hand_over.email)? {
-        return Ok(Checked::Not(Outcome::Rejected { reply }));
-    }
-    let mut skip = message::suppressed(conn, &hand_over.address_hash)?;
-    // Seldom: the person answered or was asked since the launch. Only then is the document read for it.
-    if skip.is_none() && letter.asks && !hand_over.asks {
-        let campaign = campaign::find(conn, letter.campaign)?;
-        let only = campaign.is_some_and(|campaign| Asking::of(&campaign.document) == Asking::OnlyWhoCanBe);
-        skip = only.then_some(SkipReason::NotToBeAsked);
-    }
-    Ok(match skip {
-        Some(reason) => Checked::Not(Outcome::Skipped {
-            reason,
-            reply: String::new(),
-        }),
-        None => Checked::Send(hand_over),
     })
 }
 

@@ -12,6 +12,7 @@ use crate::delivery::quota::{self, Forecast, Limits, Sender, Sent};
 use crate::delivery::standing::{Standing, Trip};
 use crate::delivery::transport::{DeliveryError, ErrorKind};
 use crate::domain::campaign::CampaignState;
+use crate::domain::contact::domain_of;
 use crate::domain::window::parse_zone;
 use crate::ids::{AccountId, CampaignId};
 use crate::store::account::Account;
@@ -74,7 +75,7 @@ pub(crate) fn judge(engine: &Engine, id: AccountId, result: std::result::Result<
         let mut after = before.clone();
         let trip = match &error {
             None => {
-                after.went_well();
+                after.went_well(now);
                 Trip::Not
             }
             Some(error) => after.failed(error, standing::sent(conn, id, now)?.in_day(), now),
@@ -392,10 +393,7 @@ pub(crate) fn refusal(conn: &Conn, campaign: CampaignId, email: &str) -> Result<
 
 /// Returns the mail service of an address: the provider, or the domain where it is none that is known.
 pub(crate) fn service(email: &str) -> String {
-    let domain = email
-        .rsplit_once('@')
-        .map_or("", |(_, domain)| domain)
-        .to_ascii_lowercase();
+    let domain = domain_of(email);
     match crate::report::provider::of(&domain) {
         crate::api::Provider::Other => domain,
         provider => provider.name().to_owned(),

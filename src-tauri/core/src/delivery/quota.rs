@@ -165,6 +165,20 @@ pub struct Sender {
     pub closed_until: Option<Instant>,
 }
 
+impl Sender {
+    fn is_full(&self) -> bool {
+        self.sent.full_until(self.limits.per_day).is_some()
+    }
+
+    /// Returns until when nothing leaves, of a minute that begins at `at`; `None` where something may in it.
+    fn asleep_until(&self, at: Instant) -> Option<Instant> {
+        let full = self.sent.full_until(self.limits.per_day);
+        self.closed_until
+            .max(full)
+            .filter(|until| *until >= at + TimeDelta::minutes(1))
+    }
+}
+
 /// When all will have left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forecast {
@@ -210,16 +224,26 @@ pub fn forecast(
             day_limited,
         });
     }
-    for minute in first..first + HORIZON {
+    let mut minute = first - 1;
+    loop {
+        minute += 1;
+        if minute >= first + HORIZON {
+            return None;
+        }
         let at = start_of(minute);
         if !is_open(at) {
             continue;
         }
+        // Hours in which everybody waits are not walked through minute by minute; who does not wait is `None`, the least.
+        let wakes = senders.iter().map(|(.., sender)| sender.asleep_until(at));
+        if let Some(Some(until)) = wakes.min() {
+            day_limited |= senders.iter().any(|(.., sender)| sender.is_full());
+            minute = minute_of(until) - 1;
+            continue;
+        }
         for (rate, carried, sender) in &mut senders {
-            if sender
-                .closed_until
-                .is_some_and(|until| until >= at + TimeDelta::minutes(1))
-            {
+            if sender.asleep_until(at).is_some() {
+                day_limited |= sender.is_full();
                 continue;
             }
             sender.sent.forget(minute);
@@ -251,7 +275,6 @@ pub fn forecast(
             }
         }
     }
-    None
 }
 
 #[cfg(test)]
@@ -432,6 +455,10 @@ mod tests {
             took > TimeDelta::hours(24) && took < TimeDelta::hours(25),
             "{took}"
         );
+        // Two hundred days, most of whose minutes nobody can send in.
+        let found = forecast(100_000, at(0), &[sender(60, 500, &[])], &open).unwrap();
+        let days = (found.finishes_at - at(0)).num_days();
+        assert!((199..=200).contains(&days), "{days}");
         let two = [sender(30, 0, &[]), sender(30, 0, &[])];
         let found = forecast(600, at(0), &two, &open).unwrap();
         assert_eq!(

@@ -109,6 +109,13 @@ pub fn slow_down(error: &DeliveryError) -> Option<Slow> {
     }
 }
 
+impl DeliveryError {
+    /// Tells whether an error says something of the account, and not of one mail or its recipient alone.
+    pub fn concerns_account(&self) -> bool {
+        self.kind.is_account_side() || slow_down(self).is_some()
+    }
+}
+
 /// Returns why a mail service refuses everything from this sender, as a sentence: its domain lacks what the service
 /// demands. The next mail to the same service would meet the same words.
 pub fn refuses_sender(error: &DeliveryError) -> Option<&'static str> {

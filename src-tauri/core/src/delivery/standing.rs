@@ -90,19 +90,28 @@ pub enum Trip {
 }
 
 impl Standing {
-    /// Takes note that a mail was taken; tells whether that changed anything worth keeping.
-    pub fn went_well(&mut self) -> bool {
+    /// Takes note that a mail was taken, or refused for a reason of its own; tells whether that changed anything.
+    ///
+    /// While the account is closed that mail was on its way before, so it says nothing of what came after.
+    pub fn went_well(&mut self, now: Instant) -> bool {
         let changed = self.failures > 0 || self.trouble.is_some() || self.closed_until.is_some();
-        self.failures = 0;
-        self.closed_until = None;
-        self.trouble = None;
-        changed
+        if self.blocked || self.closed(now).is_some() || !changed {
+            return false;
+        }
+        self.open();
+        true
     }
 
     /// Takes note that the user wants to go on.
     pub fn go_on(&mut self) {
-        self.went_well();
+        self.open();
         self.blocked = false;
+    }
+
+    fn open(&mut self) {
+        self.failures = 0;
+        self.closed_until = None;
+        self.trouble = None;
     }
 
     /// Takes note of an error. `in_day` is what the account handed over in the last 24 hours, this mail included.
@@ -117,8 +126,7 @@ impl Standing {
         }
         if !error.kind.is_account_side() {
             // The dialogue came as far as this mail, so the account works.
-            self.failures = 0;
-            self.closed_until = None;
+            self.went_well(now);
             return Trip::Not;
         }
         // Connections at the same time fail for one reason: those of the first moments count once.
@@ -234,9 +242,13 @@ mod tests {
             now = until;
         }
         assert_eq!(waits, [2, 5, 15, 30, 60, 120, 300, 600, 900, 900, 900]);
-        assert!(standing.went_well());
-        assert_eq!(standing.closed(now), None);
-        assert!(!standing.went_well(), "the second time nothing changes");
+        assert!(
+            !standing.went_well(now - TimeDelta::seconds(1)),
+            "what was on its way before says nothing"
+        );
+        assert!(standing.went_well(now));
+        assert_eq!(standing, Standing::default());
+        assert!(!standing.went_well(now), "the second time nothing changes");
     }
 
     #[test]

@@ -27,8 +27,13 @@ impl EmailAddress {
 
     /// Returns the part behind the last `@`, in lower case.
     pub fn domain(&self) -> String {
-        self.0.rsplit('@').next().unwrap_or_default().to_lowercase()
+        domain_of(&self.0)
     }
+}
+
+/// Returns the part of an address behind the last `@`, in lower case.
+pub fn domain_of(address: &str) -> String {
+    address.rsplit('@').next().unwrap_or_default().to_lowercase()
 }
 
 impl fmt::Display for EmailAddress {

@@ -10,7 +10,7 @@ use crate::clock::{Instant, to_millis};
 use crate::delivery::transport::ErrorKind;
 use crate::domain::consent::ConsentState;
 use crate::domain::message::{MessageState, NotTrackedReason, SkipReason, TrackingMode};
-use crate::ids::{AccountId, CampaignId, ContactId, MessageId};
+use crate::ids::{CampaignId, ContactId, MessageId};
 use crate::tracking::token::Token;
 use rusqlite::{OptionalExtension, Row};
 use std::collections::BTreeMap;
@@ -340,23 +340,17 @@ pub struct HandOver {
 /// Claims a message: the commit that holds this must be on disk before the mail's end can leave.
 ///
 /// A mode stricter than personal destroys the pixel's token: no hit can ever be matched to this person.
-pub fn hand_over(
-    conn: &Conn,
-    id: MessageId,
-    now: Instant,
-    account: AccountId,
-    hand_over: &HandOver,
-) -> Result<()> {
+pub fn hand_over(conn: &Conn, id: MessageId, now: Instant, hand_over: &HandOver) -> Result<()> {
     conn.prepare_cached(
         "UPDATE message
          SET state = 'handing_over', handing_over_at = :now, attempts = attempts + 1, email = :email,
              address_hash = :hash, tracking = :tracking, not_tracked = :not_tracked,
              pixel_token = CASE WHEN :tracking = 'personal' THEN pixel_token END, contact_revision = :revision,
-             asks = :asks, account_id = :account
+             asks = :asks
          WHERE id = :id",
     )?
     .execute(rusqlite::named_params! {
-        ":id": id.0, ":now": to_millis(now), ":account": account.0, ":email": hand_over.email, ":hash": hand_over.address_hash,
+        ":id": id.0, ":now": to_millis(now), ":email": hand_over.email, ":hash": hand_over.address_hash,
         ":tracking": hand_over.tracking.as_str(),
         ":not_tracked": hand_over.not_tracked.map(NotTrackedReason::as_str),
         ":revision": hand_over.contact_revision, ":asks": hand_over.asks,

@@ -45,8 +45,6 @@ CREATE TABLE campaign_refusal (
 ALTER TABLE campaign ADD COLUMN plan     TEXT    NOT NULL DEFAULT '{}';
 -- When the first mail was handed over; NULL before.
 ALTER TABLE campaign ADD COLUMN begun_at INTEGER;
--- Which account the mail was handed over to last.
-ALTER TABLE message  ADD COLUMN account_id INTEGER REFERENCES account (id) ON DELETE SET NULL;
 -- Whose fault the last failure was, as delivery::transport::ErrorKind says it.
 ALTER TABLE message  ADD COLUMN error_kind TEXT;
 -- Whatever was launched before has begun: nothing of it may become a draft again.
