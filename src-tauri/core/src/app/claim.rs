@@ -103,7 +103,9 @@ pub(super) struct Queue {
 pub(super) struct Taken {
     pub letter: Letter,
     pub hand_over: message::HandOver,
+    /// When, and by the clock by which limits are kept.
     pub at: Instant,
+    pub steady: Instant,
 }
 
 /// A worker's turn to claim.
@@ -114,7 +116,6 @@ pub(super) struct Turn {
     pub steady: Instant,
     /// Before when the account's next mail may not leave.
     pub next_at: Option<Instant>,
-    pub zone: String,
     pub domains: Arc<Mutex<Domains>>,
 }
 
@@ -149,7 +150,7 @@ pub(super) fn take(conn: &Conn, turn: &Turn) -> Result<Option<Taken>> {
             Some(id) => route::get(conn, id)?.kind,
             None => RouteKind::None,
         };
-        let rules = sending::rules(conn, &turn.zone, head.tracking, kind)?;
+        let rules = sending::rules(conn, head.tracking, kind)?;
         while let Some(letter) = message::next_due(conn, head.id, first, now)? {
             let checked = match check(conn, &letter, &rules, now)? {
                 Checked::Send(hand_over) => match domain_turn(turn, &from, &hand_over.email) {
@@ -172,11 +173,11 @@ pub(super) fn take(conn: &Conn, turn: &Turn) -> Result<Option<Taken>> {
                         };
                         standing::save(conn, account, &standing)?;
                     }
-                    let at = now;
                     return Ok(Some(Taken {
                         letter,
                         hand_over,
-                        at,
+                        at: now,
+                        steady: turn.steady,
                     }));
                 }
                 // Another domain's turn may be now.
@@ -223,14 +224,17 @@ fn domain_turn(turn: &Turn, account: &account::Account, email: &str) -> Option<I
     Some(turn.now + (at - turn.steady))
 }
 
-/// Keeps that a mail's service refuses everything of its campaign.
+/// Keeps that a mail's service refuses everything of its campaign. Of a domain that is no known service's nothing is
+/// kept: it may be one person's own, and a list of firms has thousands.
 pub(super) fn refuse_service(conn: &Conn, id: MessageId, why: &str, reply: &str, now: Instant) -> Result<()> {
     let Some((campaign, email)) = message::whose(conn, id)? else {
         return Ok(());
     };
-    let service = terms::service(&email);
+    let Some(service) = terms::service(&email) else {
+        return Ok(());
+    };
     let words = format!("{why} Its words: {}", without_addresses(reply));
-    if standing::refuse(conn, campaign, &service, now, &words)? {
+    if standing::refuse(conn, campaign, service, now, &words)? {
         let text = format!(
             "{service} refuses this campaign, so its other mails there are not sent. {words} Mend that, then send again \
              to those who did not get it."
@@ -309,12 +313,10 @@ mod tests {
             now: stage.bench.clock.now(),
             steady: stage.bench.clock.steady(),
             next_at: None,
-            zone: "UTC".into(),
             domains: Arc::default(),
         };
         let claim = |start_over: bool| {
             let turn = Turn {
-                zone: turn.zone.clone(),
                 domains: turn.domains.clone(),
                 ..turn
             };

@@ -65,6 +65,8 @@ pub fn pause(engine: &Arc<Engine>, request: CampaignPause) -> Result<Done> {
         if head.state != CampaignState::Running || !campaign::advance(conn, id, CampaignState::Paused, now)? {
             return Err(Error::conflict(format!("{} is not sending.", head.name)));
         }
+        // It stands still because the user wants it.
+        campaign::set_problem(conn, id, None)?;
         note(conn, id, now, "Paused.")
     })?;
     sending::wake(engine);

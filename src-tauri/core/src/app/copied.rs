@@ -5,7 +5,7 @@
 //! not to have got it.
 
 use super::engine::Engine;
-use super::sending::CHUNK;
+use super::sending::{self, CHUNK};
 use crate::api::{ActivityKind, Error, Result};
 use crate::audience::address::address_hash;
 use crate::clock::Instant;
@@ -34,7 +34,11 @@ pub(crate) fn settle(engine: &Engine, machine: &str) -> Result<()> {
     })?;
     let now = engine.clock.now();
     if let Some(copied_at) = copied {
-        for id in being_sent(engine)? {
+        for (id, first_mail_at) in being_sent(engine)? {
+            // What a launch had planned and not queued yet may have left as well.
+            if let Some(first) = first_mail_at {
+                sending::enqueue(engine, id, first)?;
+            }
             let reply = "This workspace was brought back from a copy; the mail may have left after the copy was made.";
             while engine.db.write(Priority::Bulk, move |conn| {
                 message::doubt(conn, id, now, reply, CHUNK).map_err(Error::from)
@@ -72,11 +76,15 @@ pub(crate) fn settle(engine: &Engine, machine: &str) -> Result<()> {
     }
 }
 
-fn being_sent(engine: &Engine) -> Result<Vec<CampaignId>> {
+fn being_sent(engine: &Engine) -> Result<Vec<(CampaignId, Option<Instant>)>> {
     engine.read(|conn| {
         let mut ids = Vec::new();
         for state in [CampaignState::Running, CampaignState::Paused] {
-            ids.extend(campaign::in_state(conn, state)?.into_iter().map(|head| head.id));
+            ids.extend(
+                campaign::in_state(conn, state)?
+                    .into_iter()
+                    .map(|head| (head.id, head.first_mail_at)),
+            );
         }
         Ok(ids)
     })
@@ -188,6 +196,14 @@ mod tests {
         let conn = rusqlite::Connection::open(&database).unwrap();
         let copy = migrate::backup(&conn, copies.path(), stage.bench.clock.now()).unwrap();
         drop(conn);
+        // As if the copy had been made while the launch was still queueing.
+        rusqlite::Connection::open(&copy)
+            .unwrap()
+            .execute(
+                "UPDATE message SET state = 'planned' WHERE id = (SELECT min(id) FROM message)",
+                [],
+            )
+            .unwrap();
         // What leaves after the copy was made is not known to it.
         stage.send();
         let (place, _, clock) = end(stage);

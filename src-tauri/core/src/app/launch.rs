@@ -153,8 +153,7 @@ pub(super) fn fill(
 ) -> Result<()> {
     let id = facts.campaign.head.id;
     let since = facts.now - TimeDelta::days(CAP_DAYS);
-    let rules = engine
-        .read(|conn| sending::rules(conn, &engine.zone, facts.campaign.head.tracking, facts.route.kind))?;
+    let rules = engine.read(|conn| sending::rules(conn, facts.campaign.head.tracking, facts.route.kind))?;
     let rules = Arc::new(Rules {
         asking: Asking::of(&facts.campaign.document),
         cap,

@@ -33,6 +33,13 @@ pub(crate) fn settle_late(engine: &Engine, head: &Head, now: Instant) -> Result<
     let id = head.id;
     let missed = now - first > LATE;
     let back = engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
+        // Paused, cancelled or launched anew since it was read: then this is not its turn.
+        let still = campaign::find_head(conn, id)?.is_some_and(|head| {
+            head.state == CampaignState::Running && head.scheduled && head.first_mail_at == Some(first)
+        });
+        if !still {
+            return Ok(false);
+        }
         let (plan, zone) = campaign::plan(conn, id)?;
         let Some(when_late) = plan.when_late else { return Ok(false) };
         campaign::start_over(conn, id)?;

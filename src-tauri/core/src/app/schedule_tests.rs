@@ -1,7 +1,7 @@
 //! Times of a campaign, limits of its accounts, and what their servers make of them.
 
 use super::sending_tests::Stage;
-use super::{account, campaign as campaigns, control, launch, progress, sending};
+use super::{account, campaign as campaigns, control, launch, progress, sending, standing};
 use crate::api::{
     AccountState, CampaignCancel, CampaignLaunch, CampaignResume, CampaignSave, Code, SendingStatusGet,
 };
@@ -235,6 +235,18 @@ fn server(stage: &Stage, name: &str, from: &str, peer: &Peer) -> AccountId {
         .id
 }
 
+/// Changes the account "Server" of a scripted server.
+fn change(stage: &Stage, id: AccountId, peer: &Peer, more: serde_json::Value) {
+    let mut saving = json!({ "id": id, "name": "Server", "kind": "smtp", "host": "127.0.0.1",
+                             "port": peer.address.port(), "tls": "none", "from_name": "Club",
+                             "from_address": "club@example.org", "connections": 1 });
+    saving
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    account::save(&stage.bench.engine, serde_json::from_value(saving).unwrap()).unwrap();
+}
+
 fn draft_from(stage: &Stage, own: AccountId, also: &[AccountId]) -> CampaignId {
     let id = stage.draft();
     let draft = campaigns::get(&stage.bench.engine, crate::api::CampaignGet { id }).unwrap();
@@ -338,10 +350,7 @@ fn a_server_that_closes_is_waited_for_and_costs_no_attempt() {
     assert!(row.problem.unwrap().contains("It is tried again"), "and says so");
     assert_eq!(row.counts["queued"], 3, "nobody is given up");
     let well = Peer::start(Script::default());
-    let saving = json!({ "id": own, "name": "Server", "kind": "smtp", "host": "127.0.0.1",
-                         "port": well.address.port(), "tls": "none", "from_name": "Club",
-                         "from_address": "club@example.org", "connections": 1 });
-    account::save(&stage.bench.engine, serde_json::from_value(saving).unwrap()).unwrap();
+    change(&stage, own, &well, json!({}));
     stage.send();
     assert_eq!(accepted(&stage, id), 3);
     assert_eq!(stage.row(id).problem, None);
@@ -354,6 +363,9 @@ fn a_service_that_refuses_the_sender_stops_the_campaign_there_and_nowhere_else()
         stage.person(&format!("m{n}@outlook.com"), ConsentState::Granted);
     }
     stage.person("m@hotmail.fr", ConsentState::Granted);
+    for n in 0..2 {
+        stage.person(&format!("c{n}@club.example"), ConsentState::Granted);
+    }
     people(&stage, 2);
     let peer = Peer::start(Script {
         rcpt: |line| match line {
@@ -369,9 +381,13 @@ fn a_service_that_refuses_the_sender_stops_the_campaign_there_and_nowhere_else()
     stage.launch(id, 0);
     stage.send();
     let row = stage.row(id);
-    assert_eq!((row.counts["accepted"], row.counts["rejected"]), (2, 5));
+    assert_eq!((row.counts["accepted"], row.counts["rejected"]), (2, 7));
     let asked = peer.commands().matches("RCPT TO").count();
-    assert_eq!(asked, 3, "Microsoft is asked once");
+    assert_eq!(
+        asked,
+        2 + 2 + 1,
+        "Microsoft is asked once, a domain of nobody known for each"
+    );
     let view = progress::get(&stage.bench.engine, crate::api::CampaignSendingGet { id }).unwrap();
     assert_eq!(view.refusals.len(), 1);
     assert_eq!(view.refusals[0].service, "Outlook");
@@ -479,10 +495,7 @@ fn a_blocked_account_works_again_once_it_is_changed_or_launched_from() {
         (CampaignState::Paused, AccountState::Blocked)
     );
     let well = Peer::start(Script::default());
-    let saving = json!({ "id": own, "name": "Server", "kind": "smtp", "host": "127.0.0.1",
-                         "port": well.address.port(), "tls": "none", "from_name": "Club",
-                         "from_address": "club@example.org", "connections": 1 });
-    account::save(&stage.bench.engine, serde_json::from_value(saving).unwrap()).unwrap();
+    change(&stage, own, &well, json!({}));
     assert_eq!(state(), AccountState::Ready, "what was changed may be mended");
 
     // Blocked again, and mended at the server this time: a new campaign tries once more.
@@ -498,4 +511,94 @@ fn a_blocked_account_works_again_once_it_is_changed_or_launched_from() {
     stage.launch(second, 0);
     stage.send();
     assert_eq!(accepted(&stage, second), 1);
+}
+
+#[test]
+fn a_refused_account_is_tried_by_one_connection_and_told_of_once() {
+    let stage = Stage::set();
+    people(&stage, 20);
+    let locked = Peer::start(Script {
+        mail: "550 5.7.1 Sender not allowed",
+        ..Script::default()
+    });
+    let own = server(&stage, "Server", "club@example.org", &locked);
+    change(&stage, own, &locked, json!({ "connections": 5 }));
+    let id = draft_from(&stage, own, &[]);
+    stage.launch(id, 0);
+    stage.send();
+    assert_eq!(stage.row(id).state, CampaignState::Paused);
+    assert_eq!(locked.commands().matches("MAIL FROM").count(), 1);
+    assert_eq!(told(&stage, "Paused."), 1);
+}
+
+/// How many lines of the feed have these words.
+fn told(stage: &Stage, words: &'static str) -> u32 {
+    let read = |conn: &crate::store::Conn| {
+        let sql = "SELECT count(*) FROM activity WHERE instr(text, ?1) > 0";
+        Ok(conn.query_row(sql, [words], |row| row.get(0)).unwrap())
+    };
+    stage.bench.engine.read(read).unwrap()
+}
+
+#[test]
+fn an_account_whose_password_is_gone_leaves_the_work_to_the_others_and_says_so_once() {
+    let stage = Stage::set();
+    people(&stage, 6);
+    let peer = Peer::start(Script::default());
+    let own = server(&stage, "Good", "club@example.org", &peer);
+    let other = server(&stage, "Server", "club@example.org", &peer);
+    let id = draft_from(&stage, own, &[other]);
+    stage.launch(id, 0);
+    // The stage's key store keeps nothing.
+    change(
+        &stage,
+        other,
+        &peer,
+        json!({ "user": "news", "password": "secret", "connections": 3 }),
+    );
+    stage.send();
+    assert_eq!(
+        (accepted(&stage, id), stage.row(id).state),
+        (6, CampaignState::Finished)
+    );
+    assert_eq!(told(&stage, "goes on by its other accounts"), 1);
+}
+
+#[test]
+fn trouble_stays_noted_until_a_success_that_came_after_it() {
+    let stage = Stage::set();
+    let engine = &stage.bench.engine;
+    let refused = crate::delivery::transport::DeliveryError {
+        kind: crate::delivery::transport::ErrorKind::Network,
+        stage: crate::delivery::transport::Stage::Connecting,
+        code: None,
+        reply: "nobody there".into(),
+    };
+    assert!(standing::judge(engine, stage.account, Err(&refused)).1);
+    assert!(
+        standing::judge(engine, stage.account, Ok(())).1,
+        "this one was on its way before"
+    );
+    stage.bench.clock.advance(TimeDelta::seconds(3));
+    assert!(!standing::judge(engine, stage.account, Ok(())).1);
+}
+
+#[test]
+fn a_campaign_that_was_paused_meanwhile_is_not_skipped_for_being_late() {
+    let stage = Stage::set();
+    people(&stage, 1);
+    let id = schedule(&stage, 60, Some(WhenLate::Skip), None);
+    stage.bench.clock.advance(TimeDelta::hours(9));
+    let read = |conn: &crate::store::Conn| Ok(crate::store::campaign::find_head(conn, id)?.unwrap());
+    let head = stage.bench.engine.read(read).unwrap();
+    control::pause(&stage.bench.engine, crate::api::CampaignPause { id }).unwrap();
+    super::schedule::settle_late(&stage.bench.engine, &head, stage.bench.clock.now()).unwrap();
+    assert_eq!(stage.row(id).state, CampaignState::Paused);
+    control::resume(&stage.bench.engine, CampaignResume { id }).unwrap();
+    stage.send();
+    assert_eq!(
+        accepted(&stage, id),
+        1,
+        "going on after its time is the user's answer"
+    );
 }

@@ -19,7 +19,6 @@ use crate::delivery::retry::{self, Verdict};
 use crate::delivery::standing::Trip;
 use crate::delivery::transport::{DeliveryError, Transport};
 use crate::domain::campaign::{CampaignState, CampaignTracking};
-use crate::domain::consent::UnknownPolicy;
 use crate::domain::message::SkipReason;
 use crate::ids::{AccountId, CampaignId};
 use crate::render::audit::Severity;
@@ -176,13 +175,11 @@ pub(crate) fn enqueue(engine: &Engine, id: CampaignId, first_mail_at: Instant) -
 }
 
 /// Returns the rules that hold for a campaign now.
-pub(crate) fn rules(conn: &Conn, zone: &str, tracking: CampaignTracking, kind: RouteKind) -> Result<Rules> {
-    let settings = settings::load(conn, zone)?;
+pub(crate) fn rules(conn: &Conn, tracking: CampaignTracking, kind: RouteKind) -> Result<Rules> {
     Ok(Rules {
         tracking,
-        // Until the user has chosen, nobody is tracked who has not agreed.
-        unknown: settings.unknown_policy.unwrap_or(UnknownPolicy::None),
-        cap: settings.tracked_per_30_days,
+        unknown: settings::unknown_policy(conn)?,
+        cap: settings::tracked_mails(conn)?,
         route: kind,
         key: setting::workspace_key(conn)?,
         // Asked while the ledger is planned; afterwards its rows say it.
@@ -368,6 +365,7 @@ impl Office for Desk {
             Ended::Failed(error) => retry::refuses_sender(error).map(|why| (why, error.reply.clone())),
             _ => None,
         });
+        let claimed_at = done.map(|done| done.claimed_at);
         let is_first = done.is_none_or(|done| done.attempts <= 1);
         let kind = done.and_then(|done| match &done.result {
             Ended::Failed(error) => Some(error.kind),
@@ -378,7 +376,6 @@ impl Office for Desk {
             now,
             steady,
             next_at,
-            zone: engine.zone.clone(),
             domains: self.domains.clone(),
         };
         let taken = engine
@@ -394,8 +391,11 @@ impl Office for Desk {
                     if kind.is_some() || !is_first {
                         message::set_error(conn, id, kind)?;
                     }
-                    if matches!(outcome, Outcome::Requeued { .. }) {
-                        standing::uncount(conn, account, steady)?;
+                    // What was not taken through no fault of its own, or was never made, counts against no limit.
+                    if let (Outcome::Requeued { .. } | Outcome::Skipped { .. }, Some(at)) =
+                        (&outcome, claimed_at)
+                    {
+                        standing::uncount(conn, account, at)?;
                     }
                     if let Some((why, reply)) = refused {
                         claim::refuse_service(conn, id, why, &reply, now)?;
@@ -427,24 +427,20 @@ impl Office for Desk {
         if result.is_ok() && !self.is_troubled(&engine, account) {
             return Trip::Not;
         }
-        let trip = terms::judge(&engine, account, result);
-        let mut troubled = self
-            .troubled
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        let troubled = troubled.get_or_insert_default();
-        match result {
-            Ok(()) => troubled.remove(&account),
-            Err(_) => troubled.insert(account),
-        };
+        // Taken out before and put back after, so that what another connection finds meanwhile is not overwritten.
+        self.troubled().get_or_insert_default().remove(&account);
+        let (trip, is_troubled) = terms::judge(&engine, account, result);
+        if is_troubled {
+            self.troubled().get_or_insert_default().insert(account);
+        }
         trip
     }
 
     fn pause(&self, account: AccountId, why: &str) {
         let Ok(engine) = self.engine() else { return };
-        let (now, why) = (engine.clock.now(), why.to_owned());
+        let (now, steady, why) = (engine.clock.now(), engine.clock.steady(), why.to_owned());
         let paused = engine.db.write(Priority::Sending, move |conn| {
-            pause_account(conn, account, &why, now)
+            terms::block(conn, account, &why, steady, now)
         });
         if let Err(error) = paused {
             tracing::error!(%error, "a failing account's campaigns could not be paused");
@@ -455,11 +451,14 @@ impl Office for Desk {
 }
 
 impl Desk {
-    fn is_troubled(&self, engine: &Engine, account: AccountId) -> bool {
-        let mut troubled = self
-            .troubled
+    fn troubled(&self) -> MutexGuard<'_, Option<BTreeSet<AccountId>>> {
+        self.troubled
             .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn is_troubled(&self, engine: &Engine, account: AccountId) -> bool {
+        let mut troubled = self.troubled();
         if troubled.is_none() {
             // An earlier run may have left some.
             let found = engine.read(|conn| {
@@ -492,6 +491,7 @@ impl Desk {
             message: taken.letter.id,
             campaign: taken.letter.campaign,
             attempts: taken.letter.attempts + 1,
+            claimed_at: taken.steady,
             from,
             to: taken.hand_over.email.clone(),
             subject,

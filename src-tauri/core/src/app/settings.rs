@@ -2,6 +2,7 @@
 
 use super::engine::Engine;
 use crate::api::{AppState, AppStateGet, Error, Result, Settings, SettingsUpdate, Tag, Theme};
+use crate::domain::consent::UnknownPolicy;
 use crate::domain::limits::{LimitError, Limits};
 use crate::domain::window::parse_zone;
 use crate::store::{self, Conn, setting};
@@ -21,13 +22,23 @@ pub(crate) fn load(conn: &Conn, engine_zone: &str) -> Result<Settings> {
         organisation: setting::get(conn, "organisation")?.unwrap_or_default(),
         zone: setting::get(conn, "zone")?.unwrap_or_else(|| engine_zone.to_owned()),
         theme: setting::get(conn, "theme")?.unwrap_or(Theme::System),
-        tracked_per_30_days: setting::get(conn, "tracked_per_30_days")?.unwrap_or(limits.tracked_mails),
+        tracked_per_30_days: tracked_mails(conn)?,
         signal_is_refusal: setting::get(conn, signal::SETTING)?.unwrap_or(false),
         grace_days: setting::get(conn, "grace_days")?.unwrap_or(limits.grace_days),
         cap_hits: setting::get(conn, "cap_hits")?.unwrap_or(limits.hits),
         cap_machine_hits: setting::get(conn, "cap_machine_hits")?.unwrap_or(limits.machine_hits),
         verdicts_months: setting::get(conn, "verdicts_months")?.unwrap_or(VERDICTS_MONTHS),
     })
+}
+
+/// Returns what is done where nobody was asked: until the user has chosen, nobody is tracked who has not agreed.
+pub(crate) fn unknown_policy(conn: &Conn) -> Result<UnknownPolicy> {
+    Ok(setting::get(conn, "unknown_policy")?.unwrap_or(UnknownPolicy::None))
+}
+
+/// Returns how many tracked mails a person gets in 30 days.
+pub(crate) fn tracked_mails(conn: &Conn) -> Result<u32> {
+    Ok(setting::get(conn, "tracked_per_30_days")?.unwrap_or(Limits::default().tracked_mails))
 }
 
 /// Returns what holds for campaigns that set nothing for themselves.

@@ -9,7 +9,7 @@ use super::sending;
 use crate::api::{AccountStanding, AccountState, ActivityKind, Result, Tag};
 use crate::clock::Instant;
 use crate::delivery::quota::{self, Forecast, Limits, Sender, Sent};
-use crate::delivery::standing::{Standing, Trip};
+use crate::delivery::standing::{Standing, Trip, Trouble};
 use crate::delivery::transport::{DeliveryError, ErrorKind};
 use crate::domain::campaign::CampaignState;
 use crate::domain::contact::domain_of;
@@ -66,34 +66,53 @@ impl Terms {
     }
 }
 
-/// Takes note of a hand-over's result; `now` is steady.
-pub(crate) fn judge(engine: &Engine, id: AccountId, result: std::result::Result<(), &DeliveryError>) -> Trip {
+/// Takes note of a hand-over's result; returns what follows, and whether anything is wrong with the account after it.
+pub(crate) fn judge(
+    engine: &Engine,
+    id: AccountId,
+    result: std::result::Result<(), &DeliveryError>,
+) -> (Trip, bool) {
     let (now, wall) = (engine.clock.steady(), engine.clock.now());
     let error = result.err().cloned();
-    let judged = engine.db.write(Priority::Sending, move |conn| -> Result<Trip> {
-        let before = standing::load(conn, id)?;
-        let mut after = before.clone();
-        let trip = match &error {
-            None => {
-                after.went_well(now);
-                Trip::Not
+    let judged = engine
+        .db
+        .write(Priority::Sending, move |conn| -> Result<(Trip, bool)> {
+            let before = standing::load(conn, id)?;
+            let mut after = before.clone();
+            let trip = match &error {
+                None => {
+                    after.went_well(now);
+                    Trip::Not
+                }
+                Some(error) => after.failed(error, standing::sent(conn, id, now)?.in_day(), now),
+            };
+            if after != before {
+                standing::save(conn, id, &after)?;
+                tell(conn, id, &before, &after, Moment { now, wall }, trip)?;
             }
-            Some(error) => after.failed(error, standing::sent(conn, id, now)?.in_day(), now),
-        };
-        if after != before {
-            standing::save(conn, id, &after)?;
-            tell(conn, id, &before, &after, Moment { now, wall }, trip)?;
-        }
-        Ok(trip)
-    });
+            Ok((trip, after.trouble.is_some()))
+        });
     engine.announce(&[Tag::Accounts, Tag::Campaigns, Tag::Activity]);
-    match judged {
-        Ok(trip) => trip,
-        Err(error) => {
-            tracing::error!(%error, "an account's standing could not be kept");
-            Trip::Wait(now + TimeDelta::seconds(2))
-        }
+    judged.unwrap_or_else(|error| {
+        tracing::error!(%error, "an account's standing could not be kept");
+        (Trip::Wait(now + TimeDelta::seconds(2)), true)
+    })
+}
+
+/// Lets an account wait for the user, because nothing can be handed over by it: its password is gone, say.
+pub(crate) fn block(conn: &Conn, id: AccountId, why: &str, steady: Instant, now: Instant) -> Result<()> {
+    let mut standing = standing::load(conn, id)?;
+    if standing.blocked {
+        return Ok(());
     }
+    standing.blocked = true;
+    standing.trouble = Some(Trouble {
+        kind: ErrorKind::Auth,
+        reply: why.to_owned(),
+        at: steady,
+    });
+    standing::save(conn, id, &standing)?;
+    sending::pause_account(conn, id, why, now)
 }
 
 /// One instant by both clocks.
@@ -159,6 +178,8 @@ fn tell(
         reply: trouble.reply.clone(),
     };
     match trip {
+        // Connections that were refused together are told of once.
+        Trip::Block if before.blocked => {}
         Trip::Block => {
             sending::pause_account(conn, id, &account_sentence(&account.name, &error), moment.wall)?
         }
@@ -271,7 +292,7 @@ pub(crate) fn shown(conn: &Conn, engine: &Engine, account: &Account) -> Result<A
     let closed = terms.standing.closed(moment.now);
     let full = terms.sent.full_until(terms.limits.per_day);
     let slow = terms.standing.slow_factor(moment.now);
-    let as_error = |trouble: &crate::delivery::standing::Trouble| DeliveryError {
+    let as_error = |trouble: &Trouble| DeliveryError {
         kind: trouble.kind,
         stage: crate::delivery::transport::Stage::Connecting,
         code: None,
@@ -382,20 +403,17 @@ pub(crate) fn accounts(conn: &Conn, head: &Head) -> Result<Vec<AccountId>> {
 
 /// Returns why a mail service refuses a campaign, where it does: the sentence for one more mail to it.
 pub(crate) fn refusal(conn: &Conn, campaign: CampaignId, email: &str) -> Result<Option<String>> {
-    let refusals = standing::refusals(conn, campaign)?;
-    if refusals.is_empty() {
+    let Some(service) = service(email) else {
         return Ok(None);
-    }
-    Ok(refusals
-        .get(&service(email))
+    };
+    Ok(standing::refusal(conn, campaign, service)?
         .map(|reply| format!("Not sent: this mail service refused the campaign. {reply}")))
 }
 
-/// Returns the mail service of an address: the provider, or the domain where it is none that is known.
-pub(crate) fn service(email: &str) -> String {
-    let domain = domain_of(email);
-    match crate::report::provider::of(&domain) {
-        crate::api::Provider::Other => domain,
-        provider => provider.name().to_owned(),
+/// Returns the mail service of an address, where its domain is one of a known service's.
+pub(crate) fn service(email: &str) -> Option<&'static str> {
+    match crate::report::provider::of(&domain_of(email)) {
+        crate::api::Provider::Other => None,
+        provider => Some(provider.name()),
     }
 }

@@ -35,6 +35,8 @@ pub struct Claimed {
     pub campaign: CampaignId,
     /// Attempts, with this one.
     pub attempts: u32,
+    /// When, by [`Office::now`]: it counts against the limits of then.
+    pub claimed_at: Instant,
     /// The envelope's sender.
     pub from: String,
     /// The envelope's recipient.
@@ -52,6 +54,8 @@ pub struct Done {
     pub message: MessageId,
     /// Attempts, with this one.
     pub attempts: u32,
+    /// When it was claimed, by [`Office::now`].
+    pub claimed_at: Instant,
     /// What happened.
     pub result: Ended,
     /// What was said to the server and by it ([`Transport::take_dialogue`]).
@@ -150,6 +154,9 @@ pub trait Office: Send + Sync {
 struct Lane {
     pace: Pace,
     closed_until: Option<Instant>,
+    /// A hand-over has shown that the account works. Until then one connection tries: a wrong password is tried once,
+    /// and not by every connection at the same time.
+    proven: bool,
     workers: u32,
     threads: Vec<JoinHandle<()>>,
 }
@@ -323,10 +330,13 @@ fn supervise(shared: &Arc<Shared>) {
         let now = shared.office.now();
         let until = match &agenda {
             Ok(agenda) => {
-                for work in &agenda.work {
-                    employ(shared, work);
-                }
-                agenda.next.map(|next| next.min(now + LOOK))
+                let rests = agenda.work.iter().filter_map(|work| employ(shared, work)).min();
+                agenda
+                    .next
+                    .into_iter()
+                    .chain(rests)
+                    .min()
+                    .map(|next| next.min(now + LOOK))
             }
             Err(error) => {
                 tracing::warn!(%error, "the ledger cannot be read; sending waits");
@@ -354,18 +364,28 @@ fn supervise(shared: &Arc<Shared>) {
     }
 }
 
-/// Brings an account's workers up to what its work is worth.
-fn employ(shared: &Arc<Shared>, work: &Work) {
+/// Brings an account's workers up to what its work is worth. Returns when to ask again, where it rests until then.
+fn employ(shared: &Arc<Shared>, work: &Work) -> Option<Instant> {
+    let now = shared.office.now();
     let mut state = shared.lock();
     let lane = state.lanes.entry(work.account).or_insert_with(|| Lane {
         pace: Pace::new(work.interval, work.next_at),
         closed_until: None,
+        proven: false,
         workers: 0,
         threads: Vec::new(),
     });
     lane.pace.set(work.interval);
     lane.threads.retain(|thread| !thread.is_finished());
-    while lane.workers < work.connections.min(work.due) {
+    if let Some(until) = lane.closed_until.filter(|until| *until > now) {
+        return Some(until);
+    }
+    let most = if lane.proven {
+        work.connections.min(work.due)
+    } else {
+        1
+    };
+    while lane.workers < most {
         let spawned = std::thread::Builder::new()
             .name(format!("casement-send-{}", work.account))
             .spawn({
@@ -388,10 +408,11 @@ fn employ(shared: &Arc<Shared>, work: &Work) {
             }
             Err(error) => {
                 tracing::warn!(%error, "no thread for another connection");
-                return;
+                break;
             }
         }
     }
+    None
 }
 
 /// What a worker may do next.
@@ -468,7 +489,13 @@ fn work_lane(shared: &Shared, account: AccountId) {
                 break;
             }
         };
-        let Some(claimed) = claimed else { break };
+        let Some(claimed) = claimed else {
+            // What it waits for is not this turn: whoever comes first takes it.
+            if let Some(lane) = shared.lock().lanes.get_mut(&account) {
+                lane.pace.give_back(next_at);
+            }
+            break;
+        };
         done = Some(deliver(shared, account, &mut transport, claimed));
     }
     transport.close();
@@ -482,11 +509,15 @@ fn deliver(
     claimed: Claimed,
 ) -> Done {
     let Claimed {
-        message, attempts, ..
+        message,
+        attempts,
+        claimed_at,
+        ..
     } = claimed;
     let done = |result, dialogue| Done {
         message,
         attempts,
+        claimed_at,
         result,
         dialogue,
     };
@@ -522,10 +553,20 @@ fn deliver(
 
 /// Lets the account's standing see how a mail went.
 fn judge_account(shared: &Shared, account: AccountId, result: &Result<Accepted, DeliveryError>) {
-    if let Trip::Wait(until) = shared.office.judge(account, result.as_ref().map(|_| ()))
-        && let Some(lane) = shared.lock().lanes.get_mut(&account)
-    {
+    let trip = shared.office.judge(account, result.as_ref().map(|_| ()));
+    let mut state = shared.lock();
+    let Some(lane) = state.lanes.get_mut(&account) else {
+        return;
+    };
+    let was_proven = lane.proven;
+    lane.proven = trip == Trip::Not;
+    if let Trip::Wait(until) = trip {
         lane.closed_until = Some(until);
+    }
+    if lane.proven && !was_proven {
+        drop(state);
+        // There is work for further connections.
+        shared.wake();
     }
 }
 

@@ -51,6 +51,13 @@ impl Pace {
         }
     }
 
+    /// Gives back the slot after which `next` was to be the first, where nothing left in it and no other was taken.
+    pub fn give_back(&mut self, next: Option<Instant>) {
+        if self.next == next {
+            self.next = None;
+        }
+    }
+
     fn jitter(&self, chance: f64) -> TimeDelta {
         if self.interval < JITTER_FROM {
             return TimeDelta::zero();
@@ -83,6 +90,17 @@ mod tests {
             panic!("and not sixty for the minute that was missed")
         };
         assert!(next > at(61_050) && next <= at(61_100), "chance only lengthens");
+    }
+
+    #[test]
+    fn a_slot_in_which_nothing_left_is_given_back_and_no_other() {
+        let mut pace = Pace::new(TimeDelta::seconds(1), None);
+        assert_eq!(pace.take(at(0), 0.0), Ok(()));
+        let next = pace.next();
+        pace.give_back(next);
+        assert_eq!(pace.take(at(1), 0.0), Ok(()), "nothing left");
+        pace.give_back(next);
+        assert_eq!(pace.take(at(2), 0.0), Err(at(1001)), "another's slot stays taken");
     }
 
     #[test]

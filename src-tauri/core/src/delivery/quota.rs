@@ -59,23 +59,20 @@ impl Limits {
 
     /// Returns the limits with the time between two mails made `factor` times as long.
     ///
-    /// Without a limit there is nothing to lengthen: 60 mails a minute are taken for what was too fast.
+    /// Without a limit there is nothing to lengthen: one mail a second is taken for what was too fast.
     pub fn slowed(&self, factor: u32) -> Self {
-        let per_minute = match self.interval().num_milliseconds() {
-            0 => 60,
-            interval => u32::try_from(60_000 / interval).unwrap_or(u32::MAX),
+        if factor <= 1 {
+            return *self;
+        }
+        let interval = match self.interval().num_milliseconds() {
+            0 => 1000,
+            interval => interval,
         };
-        match factor {
-            0 | 1 => *self,
-            // Below one a minute the hour says it.
-            factor if per_minute / factor == 0 => Self {
-                per_hour: (per_minute.max(1) * 60 / factor).max(1),
-                ..*self
-            },
-            factor => Self {
-                per_minute: per_minute / factor,
-                ..*self
-            },
+        // Said by the hour, which is the longest of the short limits.
+        let per_hour = 3_600_000 / interval.saturating_mul(i64::from(factor));
+        Self {
+            per_hour: u32::try_from(per_hour).unwrap_or(u32::MAX).max(1),
+            ..*self
         }
     }
 }
@@ -422,6 +419,12 @@ mod tests {
             ..Limits::default()
         };
         assert_eq!(slow.slowed(8).per_hour, 7);
+        let hour = Limits {
+            per_hour: 10,
+            ..Limits::default()
+        };
+        assert_eq!(hour.slowed(2).per_hour, 5, "never faster than its own limit");
+        assert_eq!(hour.slowed(64).per_hour, 1);
         assert_eq!(minute.slowed(1), minute);
     }
 

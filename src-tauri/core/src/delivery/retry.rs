@@ -84,6 +84,11 @@ fn says_quota(reply: &str) -> bool {
             .any(|words| lower.contains(words))
 }
 
+/// Tells whether a reply in lower case says that it only wants the same mail once more.
+fn says_greylisted(lower: &str) -> bool {
+    lower.contains("greylist") || lower.contains("graylist")
+}
+
 /// How a server asks for fewer mails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slow {
@@ -99,7 +104,7 @@ pub fn slow_down(error: &DeliveryError) -> Option<Slow> {
     let lower = error.reply.to_lowercase();
     match enhanced(&error.reply) {
         Some((_, 4, 5)) => Some(Slow::Day),
-        _ if error.kind == ErrorKind::Auth => None,
+        _ if error.kind == ErrorKind::Auth || says_greylisted(&lower) => None,
         Some((4, 2, 1) | (4, 7, 0) | (_, 7, 28)) => Some(Slow::Pace),
         _ if error.kind == ErrorKind::Quota && (lower.contains("daily") || lower.contains("per day")) => {
             Some(Slow::Day)
@@ -169,7 +174,7 @@ fn waits(error: &DeliveryError) -> &'static [i64] {
         (_, _, Some((4, 2, 2))) => MAILBOX_FULL,
         (_, _, Some((4, 2, 1))) => TOO_FAST,
         (ErrorKind::Recipient, _, Some((4, 7, 1))) => GREYLISTED,
-        _ if lower.contains("greylist") || lower.contains("graylist") => GREYLISTED,
+        _ if says_greylisted(&lower) => GREYLISTED,
         (ErrorKind::Recipient, Some(452), _) => MAILBOX_FULL,
         (ErrorKind::Message, ..) => CONTENT,
         _ => LATER,

@@ -22,8 +22,11 @@ const DAY_MINUTES: [i64; 3] = [60, 180, 360];
 const SLOW_HOURS: i64 = 1;
 /// The most that it becomes slower.
 const SLOWEST: u32 = 64;
-/// How long a limit of a day that was learnt is kept.
-const LEARNT_DAYS: i64 = 7;
+/// How long a limit of a day that was learnt is kept. Part of it may have been used up elsewhere, by webmail say: a day
+/// later the server says it again, or does not.
+const LEARNT_DAYS: i64 = 1;
+/// Requests to slow down within this time are one: connections at the same time are told together.
+const ONE_REQUEST: TimeDelta = TimeDelta::minutes(1);
 
 /// How an account stands with its server.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -106,6 +109,8 @@ impl Standing {
     pub fn go_on(&mut self) {
         self.open();
         self.blocked = false;
+        // The user may know better than what an answer of yesterday says.
+        self.learnt = None;
     }
 
     fn open(&mut self) {
@@ -154,13 +159,22 @@ impl Standing {
             ErrorKind::Quota => TimeDelta::minutes(nth(&BUSY_MINUTES)),
             _ => TimeDelta::seconds(nth(&NETWORK_SECS)),
         };
-        let until = now + wait;
-        self.closed_until = self.closed_until.max(Some(until));
+        let until = self
+            .closed_until
+            .map_or(now + wait, |before| before.max(now + wait));
+        self.closed_until = Some(until);
         Trip::Wait(until)
     }
 
     fn slow_down(&mut self, error: &DeliveryError, now: Instant) {
         let before = self.slow_factor(now);
+        let was_told = self
+            .slow
+            .as_ref()
+            .is_some_and(|slow| now < slow.until - TimeDelta::hours(SLOW_HOURS) + ONE_REQUEST);
+        if was_told {
+            return;
+        }
         self.slow = Some(Slower {
             factor: (before * 2).min(SLOWEST),
             until: now + TimeDelta::hours(SLOW_HOURS),
@@ -296,7 +310,12 @@ mod tests {
         ] {
             let mut standing = Standing::default();
             standing.failed(&error(kind, Some(code), reply), 1, at(0));
-            assert_eq!(standing.slow_factor(at(1)), 2, "{reply}");
+            standing.failed(&error(kind, Some(code), reply), 1, at(0));
+            assert_eq!(
+                standing.slow_factor(at(1)),
+                2,
+                "{reply}: told by two connections together"
+            );
             standing.failed(&error(kind, Some(code), reply), 1, at(10));
             assert_eq!(standing.slow_factor(at(11)), 4);
             assert_eq!(standing.slow_factor(at(71)), 2, "an hour later half as slow");
@@ -316,7 +335,14 @@ mod tests {
         assert_eq!(standing.learnt_per_day(at(1)), 300);
         assert_eq!(standing.failed(&reply, 250, at(60)), Trip::Wait(at(240)));
         assert_eq!(standing.learnt_per_day(at(61)), 249, "the least that was found");
-        assert_eq!(standing.learnt_per_day(at(8 * 24 * 60)), 0, "kept for a week");
+        assert_eq!(standing.learnt_per_day(at(2 * 24 * 60)), 0, "kept for a day");
+        standing.failed(&reply, 100, at(3 * 24 * 60));
+        standing.go_on();
+        assert_eq!(
+            standing.learnt_per_day(at(3 * 24 * 60)),
+            0,
+            "the user may know better"
+        );
         assert!(!standing.blocked, "a limit is waited for");
     }
 

@@ -44,13 +44,12 @@ pub fn count(conn: &Conn, id: AccountId, now: Instant) -> Result<()> {
     Ok(())
 }
 
-/// Takes back the count of a mail that was never begun. Where its minute has passed it stays counted: a limit that is
-/// kept too well is no harm.
-pub fn uncount(conn: &Conn, id: AccountId, now: Instant) -> Result<()> {
+/// Takes back the count of a mail that was counted at `at` and never reached the server.
+pub fn uncount(conn: &Conn, id: AccountId, at: Instant) -> Result<()> {
     conn.prepare_cached(
         "UPDATE account_minute SET n = n - 1 WHERE account_id = ?1 AND minute = ?2 AND n > 0",
     )?
-    .execute((id.0, minute_of(now)))?;
+    .execute((id.0, minute_of(at)))?;
     Ok(())
 }
 
@@ -100,6 +99,14 @@ pub fn refuse(conn: &Conn, campaign: CampaignId, provider: &str, now: Instant, r
         > 0)
 }
 
+/// Returns what is to be said of a mail service that refuses a campaign; `None` where it does not.
+pub fn refusal(conn: &Conn, campaign: CampaignId, provider: &str) -> Result<Option<String>> {
+    Ok(conn
+        .prepare_cached("SELECT reply FROM campaign_refusal WHERE campaign_id = ?1 AND provider = ?2")?
+        .query_row((campaign.0, provider), |row| row.get(0))
+        .optional()?)
+}
+
 /// Returns the mail services that refuse a campaign, with what is to be said of each.
 pub fn refusals(conn: &Conn, campaign: CampaignId) -> Result<BTreeMap<String, String>> {
     let mut statement =
@@ -135,6 +142,13 @@ mod tests {
         uncount(&conn, id, later).unwrap();
         uncount(&conn, id, later).unwrap();
         assert_eq!(sent(&conn, id, later).unwrap().in_day(), 3, "never below nothing");
+        count(&conn, id, now + TimeDelta::minutes(2)).unwrap();
+        uncount(&conn, id, now + TimeDelta::minutes(2)).unwrap();
+        assert_eq!(
+            sent(&conn, id, later).unwrap().in_day(),
+            3,
+            "however long the try took"
+        );
         let next_day = now + TimeDelta::minutes(DAY_MINUTES + 1);
         assert_eq!(sent(&conn, id, next_day).unwrap().in_day(), 1);
         assert!(
@@ -142,7 +156,7 @@ mod tests {
             "what a limit may look back at is kept"
         );
         assert!(is_any_old(&conn, now + TimeDelta::days(3)).unwrap());
-        assert_eq!(prune(&conn, now + TimeDelta::days(3)).unwrap(), 3);
+        assert_eq!(prune(&conn, now + TimeDelta::days(3)).unwrap(), 4);
         assert!(!is_any_old(&conn, now + TimeDelta::days(3)).unwrap());
         account::remove(&conn, id).unwrap();
     }
