@@ -7,7 +7,7 @@ use super::standing::{self as terms, Terms};
 use super::{schedule, sending};
 use crate::api::{ActivityKind, Result, RouteKind};
 use crate::clock::Instant;
-use crate::delivery::dispatcher::{Agenda, Work};
+use crate::delivery::office::{Agenda, Work};
 use crate::delivery::plan::{self, Asking, Recheck, Rules};
 use crate::delivery::standing::Standing;
 use crate::delivery::transport::without_addresses;

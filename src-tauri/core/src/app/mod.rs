@@ -3,6 +3,8 @@
 //! May use `api`'s structs (plain data) but never its dispatcher. Start at [`engine`].
 
 pub mod account;
+#[cfg(test)]
+mod account_sending_tests;
 pub mod activity;
 pub mod after;
 #[cfg(test)]
