@@ -41,6 +41,7 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("getrandom", &["ids"]),
+    ("zip", &["app::backup::archive"]),
     ("tauri", &[]),
 ];
 

@@ -60,6 +60,10 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Save everything but passwords into one file.
+    Backup(crate::backup::Save),
+    /// Bring a backup back. Who gets no mail, who refused and what was sent since goes over into it.
+    Restore(crate::backup::Restore),
     /// Run the dispatcher until nothing is due.
     Send {
         /// Wait only for this campaign.

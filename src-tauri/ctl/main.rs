@@ -9,6 +9,7 @@ mod access;
 mod account;
 mod after;
 mod args;
+mod backup;
 mod campaign;
 mod demo;
 mod incoming;

@@ -43,6 +43,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Command::Rpc => return serve::rpc(&workspace),
         Command::Listen(options) => return serve::listen(&workspace, &options, json, false),
         Command::Serve(options) => return serve::listen(&workspace, &options, json, true),
+        Command::Restore(options) => return crate::backup::restore(&workspace, &options, json),
         _ => {}
     }
     let mut session = Session {
@@ -65,6 +66,7 @@ impl Session {
             Command::Campaign(command) => return self.campaign(command),
             Command::Incoming { files, dry_run } => self.incoming(&files, dry_run, false)?,
             Command::Unsubscribe { eml, dry_run } => self.incoming(&eml, dry_run, true)?,
+            Command::Backup(options) => self.backup(&options)?,
             Command::Send { campaign } => self.send(campaign)?,
             Command::Report { campaign, csv, html } => {
                 self.report(campaign, csv.as_deref(), html.as_deref())?
@@ -80,6 +82,7 @@ impl Session {
             | Command::Simulate(_)
             | Command::Judge { .. }
             | Command::Rpc
+            | Command::Restore(_)
             | Command::Listen(_)
             | Command::Serve(_) => {
                 unreachable!("handled before a session is opened")

@@ -2,14 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use casement_core::api;
+use casement_core::api::{self, Residence};
 use casement_core::app::engine::Engine;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tauri::{AppHandle, Manager, RunEvent, WindowEvent};
 use tauri_plugin_dialog::{DialogExt, MessageDialogButtons, MessageDialogKind};
-
-use crate::door::Door;
 
 /// Whether the window is already about to close.
 #[derive(Default)]
@@ -50,9 +48,9 @@ fn begin(app: &AppHandle) {
 }
 
 fn close(app: &AppHandle) {
-    let door = app.state::<Door>().inner().clone();
-    if let Some(engine) = door.engine() {
-        let sending = campaigns_being_sent(engine);
+    let residence = app.state::<Residence>().inner().clone();
+    if let Some(engine) = residence.engine() {
+        let sending = campaigns_being_sent(&engine);
         if !sending.is_empty() && !may_stop(app, &sending) {
             app.state::<Closing>().0.store(false, Ordering::SeqCst);
             return;
@@ -61,8 +59,8 @@ fn close(app: &AppHandle) {
             // A window that stays visible for the last second is no reason not to close.
             drop(window.hide());
         }
-        engine.shutdown();
     }
+    residence.shutdown();
     app.exit(0);
 }
 

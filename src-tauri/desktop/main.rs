@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use casement_core::api::{self, Code, EngineHost};
+use casement_core::api::{self, Code, EngineHost, Residence};
 use casement_core::app::engine::{Durability, Engine, EngineOptions};
 use casement_core::app::sending;
 use casement_core::clock::SystemClock;
@@ -82,12 +82,20 @@ fn run(workspace: Option<PathBuf>) -> tauri::Result<()> {
                 .build(),
         )
         .plugin(links::plugin())
-        .manage(door::Door::default())
         .manage(closing::Closing::default())
         .invoke_handler(tauri::generate_handler![door::dispatch])
         .setup(move |app| {
-            let door = app.state::<door::Door>().inner().clone();
-            door.open(app.handle().clone(), move || open_engine(workspace))?;
+            let handle = app.handle().clone();
+            let folder = workspace.clone().or_else(machine::workspace).unwrap_or_default();
+            let residence = Residence::start(folder, move || {
+                let engine = open_engine(workspace.clone())?;
+                if let Err(error) = watch::follow(handle.clone(), &engine) {
+                    tracing::warn!("nothing watches over sending: {error}");
+                }
+                Ok(engine)
+            })?;
+            door::follow(app.handle().clone(), &residence)?;
+            app.manage(residence);
             Ok(())
         })
         .build(tauri::generate_context!())?

@@ -55,6 +55,7 @@ macro_rules! commands {
             // Results of jobs, which cross as plain JSON, and the file of `campaign create`.
             found.add::<ImportResult>();
             found.add::<IncomingResult>();
+            found.add::<BackupSaved>();
             found.out
         }
     };
@@ -70,6 +71,10 @@ commands! {
     job_get(JobGet) -> Job = app::jobs::get, provides [Jobs];
     job_cancel(JobCancel) -> Done = app::jobs::cancel;
     verify(Verify) -> VerifyResponse = app::verify::verify;
+    backup_save(BackupSave) -> JobStarted = app::backup::save;
+    backup_list(BackupList) -> BackupListResponse = app::backup::list, provides [Settings];
+    backup_look(BackupLook) -> BackupLookResponse = app::backup::look;
+    backup_restore(BackupRestore) -> BackupRestoreResponse = app::backup::restore::start;
 
     address_show(AddressShow) -> Address = app::reach::address_show, provides [Reach];
     address_set(AddressSet) -> Address = app::reach::address_set;

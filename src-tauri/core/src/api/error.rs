@@ -17,8 +17,10 @@ pub enum Code {
     Cancelled,
     /// The mail server, the network or DNS failed.
     Unreachable,
-    /// The workspace cannot be written: disk full, read-only, damaged.
+    /// The workspace cannot be written: disk full, read-only.
     Storage,
+    /// The workspace's database is damaged.
+    Damaged,
     /// Another process holds the workspace.
     Locked,
     /// The workspace was written by a newer version.

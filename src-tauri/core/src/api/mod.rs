@@ -9,6 +9,7 @@ mod activity;
 mod after;
 mod attachment;
 mod audience;
+mod backup;
 mod campaign;
 mod checks;
 mod commands;
@@ -17,6 +18,7 @@ mod incoming;
 mod label;
 mod outbox;
 mod report;
+mod residence;
 mod sign_in;
 mod system;
 
@@ -25,6 +27,7 @@ pub use activity::*;
 pub use after::*;
 pub use attachment::*;
 pub use audience::*;
+pub use backup::*;
 pub use campaign::*;
 pub use checks::*;
 pub use commands::{COMMANDS, CommandInfo, EngineHost, dispatch, typescript};
@@ -33,6 +36,7 @@ pub use incoming::*;
 pub use label::*;
 pub use outbox::*;
 pub use report::*;
+pub use residence::Residence;
 pub use sign_in::*;
 pub use system::*;
 
@@ -94,4 +98,6 @@ pub enum Event {
     },
     /// A long job moved on or ended.
     Job(Job),
+    /// A backup waits to take the workspace's place: whoever runs the engine is to close it and open it again.
+    Reopen,
 }

@@ -16,7 +16,7 @@ use crate::domain::message::NotTrackedReason;
 use crate::ids::{ContactId, ListId};
 use crate::store::activity::{self, NewActivity};
 use crate::store::contact::{self, Adding};
-use crate::store::migrate::BACKUP_DAYS;
+use crate::store::migrate::{self, BACKUP_DAYS};
 use crate::store::suppression::{self, NewSuppression};
 use crate::store::{Conn, Priority, consent_event, data_request, erasure, list, setting};
 use std::path::Path;
@@ -205,7 +205,7 @@ pub(crate) fn erase_for(engine: &Arc<Engine>, request: ContactErase, by: By) -> 
             let mut n = 0;
             for id in ids {
                 data_request::note_erased(conn, id, at)?;
-                n += u32::from(erasure::erase(conn, id)?);
+                n += u32::from(erasure::erase(conn, id, at)?);
             }
             Ok((n, late))
         })?;
@@ -279,17 +279,8 @@ pub(crate) fn remove_files(workspace: &Path, files: &[String]) -> Result<()> {
 
 /// Returns when each backup was made: their names carry it.
 pub(crate) fn backups(engine: &Engine) -> Vec<Instant> {
-    let Ok(entries) = std::fs::read_dir(engine.workspace.backups()) else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| {
-            let name = entry.ok()?.file_name();
-            let made = chrono::NaiveDateTime::parse_from_str(name.to_str()?, "casement-%Y%m%dT%H%M%S%3fZ.db")
-                .ok()?;
-            Some(made.and_utc())
-        })
-        .collect()
+    let copies = migrate::copies(&engine.workspace.backups());
+    copies.into_iter().map(|(_, made_at)| made_at).collect()
 }
 
 /// Returns everything held about one person.

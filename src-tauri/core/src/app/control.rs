@@ -31,11 +31,7 @@ pub fn stop(engine: &Arc<Engine>, _request: SendingStop) -> Result<SendingStatus
 
 /// Answers how the dispatcher is.
 pub fn status(engine: &Arc<Engine>, _request: SendingStatusGet) -> Result<SendingStatus> {
-    let running = engine
-        .sender
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
-        .is_some();
+    let running = sending::is_running(engine);
     let now = engine.clock.now();
     let steady = engine.clock.steady();
     let (due, data_requests, agenda) = engine.read(|conn| {

@@ -17,6 +17,10 @@ use crate::store::{Conn, Priority, campaign, message, setting};
 /// Where the workspace was opened last: a keyed hash of computer and folder.
 const HOME: &str = "home";
 
+/// How long a copy that was made for a move is taken at its word that nothing was sent since: whoever brings it back
+/// later may have resumed at the old place meanwhile.
+const MOVE: chrono::TimeDelta = chrono::TimeDelta::hours(24);
+
 /// Looks whether this workspace is a copy, and settles what follows. Before anything can be sent.
 pub(crate) fn settle(engine: &Engine, machine: &str) -> Result<()> {
     let folder = engine.workspace.dir().to_string_lossy().into_owned();
@@ -26,15 +30,19 @@ pub(crate) fn settle(engine: &Engine, machine: &str) -> Result<()> {
         let home = data_encoding::HEXLOWER.encode(&address_hash(&key, &format!("{machine}\n{folder}")));
         let before: Option<String> = setting::get(conn, HOME)?;
         Ok((
-            setting::copied_at(conn)?,
+            setting::copied(conn)?,
             before.as_ref() == Some(&home),
             before.is_some_and(|before| before != home),
             home,
         ))
     })?;
     let now = engine.clock.now();
-    if let Some(copied_at) = copied {
+    if let Some(copied) = copied {
+        let is_fresh_move = copied.is_move && now < copied.at + MOVE;
         for (id, first_mail_at) in being_sent(engine)? {
+            if is_fresh_move || copied.known.contains(&id) {
+                continue;
+            }
             // What a launch had planned and not queued yet may have left as well.
             if let Some(first) = first_mail_at {
                 sending::enqueue(engine, id, first)?;
@@ -46,16 +54,27 @@ pub(crate) fn settle(engine: &Engine, machine: &str) -> Result<()> {
             {}
         }
         engine.write(&[], move |conn| {
-            let day = copied_at.format("%-d %B %Y, %H:%M UTC");
+            let day = copied.at.format("%-d %B %Y, %H:%M UTC");
             pause(
                 conn,
-                &format!(
-                    "This workspace was brought back from a copy of {day}. Mails that were waiting then may have left since, so \
-                     they are uncertain, and nothing is sent by itself."
-                ),
+                |id| {
+                    if is_fresh_move {
+                        format!(
+                            "This workspace was moved here on {day}. Resume here, and nowhere else: two computers would send \
+                             everything twice."
+                        )
+                    } else if copied.known.contains(&id) {
+                        format!("A backup of {day} was brought back, and nothing is sent by itself. Resume when you want to.")
+                    } else {
+                        format!(
+                            "This workspace was brought back from a copy of {day}. Mails that were waiting then may have left \
+                             since, so they are uncertain, and nothing is sent by itself."
+                        )
+                    }
+                },
                 now,
             )?;
-            setting::forget_copied_at(conn)?;
+            setting::forget_copied(conn)?;
             Ok(setting::set(conn, HOME, &home)?)
         })
     } else if is_home {
@@ -66,8 +85,11 @@ pub(crate) fn settle(engine: &Engine, machine: &str) -> Result<()> {
             if moved {
                 pause(
                     conn,
-                    "This workspace was opened at another place or on another computer than before. If Casement still sends \
-                     from the old one, people would get the mail twice. Resume here only if it does not.",
+                    |_| {
+                        "This workspace was opened at another place or on another computer than before. If Casement still \
+                         sends from the old one, people would get the mail twice. Resume here only if it does not."
+                            .into()
+                    },
                     now,
                 )?;
             }
@@ -91,10 +113,11 @@ fn being_sent(engine: &Engine) -> Result<Vec<(CampaignId, Option<Instant>)>> {
 }
 
 /// Pauses every campaign that is being sent, and says why there and in the feed.
-fn pause(conn: &Conn, problem: &str, now: Instant) -> Result<()> {
+pub(super) fn pause(conn: &Conn, why: impl Fn(CampaignId) -> String, now: Instant) -> Result<()> {
     for head in campaign::in_state(conn, CampaignState::Running)? {
         if campaign::advance(conn, head.id, CampaignState::Paused, now)? {
-            campaign::set_problem(conn, head.id, Some(problem))?;
+            let problem = why(head.id);
+            campaign::set_problem(conn, head.id, Some(&problem))?;
             let row = NewActivity::new(ActivityKind::Problem, format!("Paused. {problem}"));
             activity::add(conn, now, &row.of(head.id))?;
         }

@@ -85,8 +85,8 @@ pub struct Engine {
     pub jobs: Jobs,
     events: Arc<Events>,
     socket: Mutex<Option<Server>>,
-    // Dropped last: the workspace is free only once all else is closed.
-    _lock: WorkspaceLock,
+    // Let go last: the workspace is free only once all else is closed.
+    lock: Mutex<Option<WorkspaceLock>>,
 }
 
 impl Engine {
@@ -97,6 +97,13 @@ impl Engine {
     pub fn open(options: EngineOptions) -> Result<Arc<Self>> {
         let workspace = Workspace::open(&options.workspace)?;
         let held = lock::lock(workspace.dir())?;
+        super::backup::sweep(&workspace);
+        let restored = super::backup::restore::finish(
+            &workspace,
+            &*options.clock,
+            &options.entropy,
+            options.durability,
+        )?;
         let db = Db::open(
             &workspace.database(),
             &workspace.backups(),
@@ -136,8 +143,9 @@ impl Engine {
             jobs,
             events,
             socket: Mutex::default(),
-            _lock: held,
+            lock: Mutex::new(Some(held)),
         });
+        super::backup::restore::tell(&engine, restored)?;
         super::copied::settle(&engine, &options.machine)?;
         super::sending::recover(&engine)?;
         super::follow_up::recover(&engine)?;
@@ -169,6 +177,11 @@ impl Engine {
     /// Returns a channel of everything that happens from now on.
     pub fn subscribe(&self) -> Receiver<Event> {
         self.events.subscribe()
+    }
+
+    /// Tells everyone who listens of one event, at once.
+    pub(crate) fn tell(&self, event: Event) {
+        self.events.send(event);
     }
 
     /// Tells everyone who listens that these topics changed; at most four times a second.
@@ -207,6 +220,13 @@ impl Engine {
         self.jobs.wait_idle();
         self.db.close();
         self.events.stop();
+        // Somebody may still hold this engine; the workspace is free all the same.
+        drop(
+            self.lock
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .take(),
+        );
     }
 }
 

@@ -24,6 +24,7 @@ impl From<store::Error> for Error {
             );
         }
         match error {
+            damaged if damaged.is_damaged() => Self::new(Code::Damaged, sentence(&damaged.to_string())),
             store::Error::Newer { .. } => Self::new(Code::Newer, sentence(&error.to_string())),
             other => Self::new(Code::Storage, sentence(&other.to_string())),
         }

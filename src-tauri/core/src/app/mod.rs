@@ -11,6 +11,7 @@ pub mod after;
 mod asking_tests;
 pub mod attachments;
 mod auditing;
+pub mod backup;
 mod bell;
 pub mod campaign;
 pub mod checks;

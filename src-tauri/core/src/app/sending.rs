@@ -47,6 +47,15 @@ fn slot(engine: &Engine) -> MutexGuard<'_, Option<Running>> {
         .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// Tells whether the dispatcher is there, at work or not.
+pub(crate) fn is_running(engine: &Engine) -> bool {
+    engine
+        .sender
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+        .is_some()
+}
+
 /// Starts the dispatcher, and what mails readers' copies beside it; nothing happens where it runs already.
 pub fn start(engine: &Arc<Engine>) {
     data_request::start(engine);

@@ -34,12 +34,17 @@ pub(crate) fn bench_asking(dns: SocketAddr) -> Bench {
 fn with(keys: Arc<dyn KeyStore>, dns: Option<SocketAddr>) -> Bench {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at("2026-04-01T08:00:00Z".parse().unwrap()));
-    let engine = open_with(dir.path(), clock.clone(), keys, dns);
+    let engine = open_with(dir.path(), clock.clone(), keys, dns).unwrap();
     Bench { engine, clock, dir }
 }
 
 /// Opens an engine over the workspace in `dir`.
 pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Arc<Engine> {
+    open_with(dir, clock, Arc::new(NoKeys), None).unwrap()
+}
+
+/// The same where it may be refused.
+pub(crate) fn try_open(dir: &Path, clock: Arc<dyn Clock>) -> Result<Arc<Engine>> {
     open_with(dir, clock, Arc::new(NoKeys), None)
 }
 
@@ -48,7 +53,7 @@ fn open_with(
     clock: Arc<dyn Clock>,
     keys: Arc<dyn KeyStore>,
     dns: Option<SocketAddr>,
-) -> Arc<Engine> {
+) -> Result<Arc<Engine>> {
     Engine::open(EngineOptions {
         workspace: dir.join("workspace"),
         clock,
@@ -60,7 +65,6 @@ fn open_with(
         dns,
         durability: Durability::Full,
     })
-    .unwrap()
 }
 
 impl Bench {

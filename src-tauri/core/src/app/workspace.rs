@@ -47,6 +47,11 @@ impl Workspace {
         self.0.join("backups")
     }
 
+    /// Returns the folder in which a backup waits to take this workspace's place.
+    pub fn restoring(&self) -> PathBuf {
+        self.0.join("restoring")
+    }
+
     /// Returns the folder of campaigns' files, each under its SHA-256.
     pub fn attachments(&self) -> PathBuf {
         self.0.join("attachments")

@@ -369,7 +369,7 @@ mod tests {
         );
         assert_eq!(to_erase(&conn).unwrap(), [ANA]);
         note_erased(&conn, ANA, hours(31)).unwrap();
-        super::super::erasure::erase(&conn, ANA).unwrap();
+        super::super::erasure::erase(&conn, ANA, from_millis(9)).unwrap();
         assert_eq!(to_erase(&conn).unwrap(), []);
         assert_eq!(
             link(&conn, &later, hours(32)).unwrap(),

@@ -543,6 +543,20 @@ pub(crate) mod testing {
         conn
     }
 
+    /// Makes an empty database at `path`, with the present schema and foreign keys on.
+    pub(crate) fn file(path: &Path) -> Conn {
+        let mut conn = Conn::open(path).unwrap();
+        migrate::migrate(
+            &mut conn,
+            path,
+            Path::new("unused"),
+            crate::clock::SystemClock.now(),
+        )
+        .unwrap();
+        conn.execute_batch("PRAGMA foreign_keys = ON").unwrap();
+        conn
+    }
+
     /// Holds the write lock of the database at `path`, as another process would, until it is dropped.
     pub(crate) fn lock(path: &Path) -> Conn {
         let conn = Conn::open(path).unwrap();

@@ -4,6 +4,7 @@
 //! preference token (the link in an old mail must work for ever) and counts.
 
 use super::{Conn, Result, consent_event, contact};
+use crate::clock::{Instant, to_millis};
 use crate::domain::message::NotTrackedReason;
 use crate::ids::{ContactId, MessageId};
 use rusqlite::OptionalExtension;
@@ -129,8 +130,9 @@ pub fn take_copies(conn: &Conn, email: &str) -> Result<Vec<String>> {
 /// Erases a person; tells whether there was such a contact. Their outbox files are the caller's to remove.
 ///
 /// Mail that has not left is cancelled. The mails that did leave are counted as not tracked from now on, so
-/// that the person is in no part of any rate.
-pub fn erase(conn: &Conn, id: ContactId) -> Result<bool> {
+/// that the person is in no part of any rate. A keyed hash of the address stays behind, so that a backup of before `at`
+/// brings nobody back.
+pub fn erase(conn: &Conn, id: ContactId, at: Instant) -> Result<bool> {
     let hash: Option<Vec<u8>> = conn
         .prepare_cached("SELECT address_hash FROM contact WHERE id = ?1")?
         .query_row([id.0], |row| row.get(0))
@@ -167,8 +169,19 @@ pub fn erase(conn: &Conn, id: ContactId) -> Result<bool> {
         conn.prepare_cached(sql)?.execute([id.0])?;
     }
     conn.prepare_cached("UPDATE suppression SET reason = '' WHERE address_hash = ?1")?
-        .execute([hash])?;
+        .execute([&hash])?;
+    note_erased(conn, &hash, at)?;
     Ok(true)
+}
+
+/// Notes that whoever has this address was erased at `at`.
+pub(super) fn note_erased(conn: &Conn, address_hash: &[u8], at: Instant) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO erased (address_hash, at) VALUES (?1, ?2)
+         ON CONFLICT (address_hash) DO UPDATE SET at = max(at, excluded.at)",
+    )?
+    .execute((address_hash, to_millis(at)))?;
+    Ok(())
 }
 
 /// Erases what was recorded when a person opened mails; tells whether there was anything to erase.
@@ -366,7 +379,7 @@ mod tests {
             ["outbox/1.eml", "outbox/t.eml", "outbox/other/c.eml"],
             "their mails, the test mails to them and the copies of what is held"
         );
-        assert!(erase(&conn, ana).unwrap());
+        assert!(erase(&conn, ana, from_millis(9)).unwrap());
         assert_eq!(is_anywhere(&conn, "ana@"), None, "the address is in no table");
         let count = |sql: &str| -> i64 { conn.query_row(sql, [], |row| row.get(0)).unwrap() };
         assert_eq!(count("SELECT count(*) FROM hit WHERE message_id = 1"), 0);
@@ -409,7 +422,10 @@ mod tests {
             1,
             "mail that has not left never will"
         );
-        assert!(!erase(&conn, ana).unwrap(), "there is nobody left to erase");
+        assert!(
+            !erase(&conn, ana, from_millis(9)).unwrap(),
+            "there is nobody left to erase"
+        );
     }
 
     #[test]
@@ -417,14 +433,14 @@ mod tests {
         let (conn, ana) = workspace();
         let breaches = |conn: &Conn| crate::store::check::check(conn).unwrap().1;
         assert_eq!(breaches(&conn), [""; 0]);
-        erase(&conn, ana).unwrap();
+        erase(&conn, ana, from_millis(9)).unwrap();
         assert_eq!(breaches(&conn), [""; 0]);
     }
 
     #[test]
     fn an_erased_person_is_in_no_part_of_a_rate() {
         let (conn, ana) = workspace();
-        erase(&conn, ana).unwrap();
+        erase(&conn, ana, from_millis(9)).unwrap();
         let parts = report::rate_parts(&conn, CampaignId(1), moment()).unwrap();
         assert_eq!((parts.accepted, parts.tracked, parts.confirmed), (2, 1, 1));
         assert_eq!(parts.not_tracked.by_reason[&NotTrackedReason::Erased], 1);

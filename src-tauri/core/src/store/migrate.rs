@@ -20,6 +20,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0008_auth.sql"),
     include_str!("migrations/0009_dialogue.sql"),
     include_str!("migrations/0010_incoming.sql"),
+    include_str!("migrations/0011_erased.sql"),
 ];
 
 /// How many backups are kept, and for how long.
@@ -52,15 +53,32 @@ pub fn migrate(conn: &mut Connection, path: &Path, backups: &Path, now: Instant)
     if found > 0 {
         backup(conn, backups, now)?;
     }
-    let migrations = Migrations::new(STEPS.iter().map(|sql| M::up(sql)).collect());
-    migrations.to_latest(conn).map_err(|error| match error {
+    to_latest(conn, path)?;
+    Ok(true)
+}
+
+fn steps() -> Migrations<'static> {
+    Migrations::new(STEPS.iter().map(|sql| M::up(sql)).collect())
+}
+
+/// Brings the database at `path` up to date, without a backup of it.
+pub(super) fn to_latest(conn: &mut Connection, path: &Path) -> Result<()> {
+    steps().to_latest(conn).map_err(|error| match error {
         rusqlite_migration::Error::RusqliteError { err, .. } => Error::Sqlite(err),
         other => Error::Damaged {
             path: path.display().to_string(),
             detail: other.to_string(),
         },
-    })?;
-    Ok(true)
+    })
+}
+
+/// Returns an empty database in memory as the version made it that knew `version` steps.
+pub(super) fn at_version(version: usize) -> Result<Connection> {
+    let mut conn = Connection::open_in_memory()?;
+    steps()
+        .to_version(&mut conn, version)
+        .map_err(|error| Error::Value(error.to_string()))?;
+    Ok(conn)
 }
 
 fn damaged(path: &Path, error: &rusqlite::Error) -> Error {
@@ -77,36 +95,72 @@ pub fn backup(conn: &Connection, backups: &Path, now: Instant) -> Result<PathBuf
         source,
     };
     std::fs::create_dir_all(backups).map_err(io)?;
-    let target = backups.join(format!("casement-{}.db", now.format("%Y%m%dT%H%M%S%3fZ")));
+    let target = copy_name(backups, now);
     // Never a copy of the open file: it could be torn (https://sqlite.org/howtocorrupt.html §1.2).
     conn.execute("VACUUM INTO ?1", [target.to_string_lossy()])?;
     // Whoever opens it later knows that more may have happened since than it tells.
-    setting::set_copied_at(&Connection::open(&target)?, now)?;
+    setting::set_copied(&Connection::open(&target)?, &setting::Copied::of(now, false))?;
     prune(backups, now).map_err(io)?;
     Ok(target)
 }
 
-/// Removes copies in `backups` that are too many or too old.
-pub fn prune(backups: &Path, now: Instant) -> std::io::Result<()> {
-    if !backups.exists() {
-        return Ok(());
-    }
-    let mut files: Vec<PathBuf> = std::fs::read_dir(backups)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "db"))
+/// The time in the names of copies.
+const TIME: &str = "%Y%m%dT%H%M%S%3fZ";
+
+/// Returns where a copy of the database that is made at `at` goes.
+pub fn copy_name(backups: &Path, at: Instant) -> PathBuf {
+    backups.join(format!("casement-{}.db", at.format(TIME)))
+}
+
+/// Returns where a database goes that was found damaged at `at`.
+pub fn damaged_name(backups: &Path, at: Instant) -> PathBuf {
+    backups.join(format!("damaged-{}.db", at.format(TIME)))
+}
+
+/// Lists the copies in `backups` with when each was made, oldest first.
+pub fn copies(backups: &Path) -> Vec<(PathBuf, Instant)> {
+    named(backups, "casement-", "casement-%Y%m%dT%H%M%S%3fZ.db")
+}
+
+/// Files of `backups` whose names begin with `kind` and hold a time as `format` writes it, oldest first.
+fn named(backups: &Path, kind: &str, format: &str) -> Vec<(PathBuf, Instant)> {
+    let Ok(entries) = std::fs::read_dir(backups) else {
+        return Vec::new();
+    };
+    let mut files: Vec<(PathBuf, Instant)> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let name = path.file_name()?.to_str()?.to_owned();
+            let whole = name.starts_with(kind).then_some(name)?;
+            // SQLite's own files beside it are as old as it is.
+            let name = whole.trim_end_matches("-wal").trim_end_matches("-shm");
+            let made = chrono::NaiveDateTime::parse_from_str(name, format)
+                .ok()?
+                .and_utc();
+            Some((path, made))
+        })
         .collect();
-    // Names begin with the time, so the alphabet is the order of time.
-    files.sort();
-    let oldest = format!(
-        "casement-{}",
-        (now - chrono::TimeDelta::days(BACKUP_DAYS)).format("%Y%m%dT%H%M%S%3fZ")
-    );
-    let surplus = files.len().saturating_sub(BACKUPS_KEPT);
-    for (index, path) in files.iter().enumerate() {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if index < surplus || *name < *oldest {
-            std::fs::remove_file(path)?;
-        }
+    files.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+    files
+}
+
+/// Removes copies in `backups` that are too many or too old, and damaged databases that are too old.
+pub fn prune(backups: &Path, now: Instant) -> std::io::Result<()> {
+    let oldest = now - chrono::TimeDelta::days(BACKUP_DAYS);
+    let copies = copies(backups);
+    let surplus = copies.len().saturating_sub(BACKUPS_KEPT);
+    let surplus = copies
+        .iter()
+        .enumerate()
+        .filter(|(index, (_, made))| *index < surplus || *made < oldest)
+        .map(|(_, (path, _))| path);
+    let damaged = named(backups, "damaged-", "damaged-%Y%m%dT%H%M%S%3fZ.db");
+    let damaged = damaged
+        .iter()
+        .filter(|(_, made)| *made < oldest)
+        .map(|(path, _)| path);
+    for path in surplus.chain(damaged) {
+        std::fs::remove_file(path)?;
     }
     Ok(())
 }

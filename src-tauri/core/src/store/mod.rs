@@ -8,6 +8,7 @@ pub mod account;
 pub mod activity;
 pub mod after;
 pub mod attachment;
+pub mod backup;
 pub mod campaign;
 pub mod check;
 pub mod closing;
@@ -41,12 +42,15 @@ pub mod sign_in;
 mod spool;
 pub mod standing;
 pub mod suppression;
+pub mod takeover;
 pub mod test_token;
 pub mod trusted_certificate;
 pub mod uptime;
 
 #[cfg(any(test, feature = "fuzzing"))]
 pub use spool::fuzz as spool_fuzz;
+
+pub use spool::free_space;
 
 pub use db::{Conn, Db, Durability, Priority, Replay, Stored};
 
@@ -114,6 +118,15 @@ impl Error {
                     | rusqlite::ErrorCode::PermissionDenied
             )
         ) || matches!(self, Self::Io { source, .. } if matches!(source.kind(), std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem))
+    }
+
+    /// Tells whether the file is damaged, or no database at all.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+            || matches!(
+                self.sqlite_code(),
+                Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt)
+            )
     }
 
     /// Tells whether a unique value is taken already.

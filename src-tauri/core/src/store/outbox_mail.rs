@@ -47,6 +47,13 @@ pub fn add(conn: &Conn, at: Instant, mail: &NewOutboxMail) -> Result<OutboxId> {
         )?)
 }
 
+/// Returns the files of all mails, relative to the workspace.
+pub fn paths(conn: &Conn) -> Result<Vec<String>> {
+    let mut statement = conn.prepare("SELECT path FROM outbox_mail")?;
+    let paths = statement.query_map([], |row| row.get(0))?;
+    Ok(paths.collect::<rusqlite::Result<_>>()?)
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
     Ok(OutboxRow {
         id: OutboxId(row.get("id")?),

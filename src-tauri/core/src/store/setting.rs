@@ -2,9 +2,10 @@
 
 use super::{Conn, Result};
 use crate::clock::Instant;
+use crate::ids::CampaignId;
 use rusqlite::OptionalExtension;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// Returns the value called `key`, or `None` where it was never set.
 pub fn get<T: DeserializeOwned>(conn: &Conn, key: &str) -> Result<Option<T>> {
@@ -25,24 +26,46 @@ pub fn set<T: Serialize>(conn: &Conn, key: &str, value: &T) -> Result<()> {
     Ok(())
 }
 
-/// Marks a database as a copy that was made at an instant; only ever called for the copy.
-pub fn set_copied_at(conn: &Conn, at: Instant) -> Result<()> {
-    set(conn, COPIED_AT, &at)
+/// What a copy of the database knows of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// When it was made.
+    pub at: Instant,
+    /// Its owner went on with it at another place, and nothing was sent at the old one from then on.
+    pub is_move: bool,
+    /// Campaigns of which all is known that happened since: the workspace that it replaced told.
+    pub known: Vec<CampaignId>,
 }
 
-/// Returns when the copy was made of which this database was brought back.
-pub fn copied_at(conn: &Conn) -> Result<Option<Instant>> {
-    get(conn, COPIED_AT)
+impl Copied {
+    /// Of a copy made at `at`, which knows of nothing since.
+    pub fn of(at: Instant, is_move: bool) -> Self {
+        Self {
+            at,
+            is_move,
+            known: Vec::new(),
+        }
+    }
+}
+
+/// Marks a database as a copy; only ever called for the copy.
+pub fn set_copied(conn: &Conn, copied: &Copied) -> Result<()> {
+    set(conn, COPIED, copied)
+}
+
+/// Returns what the copy knew of itself of which this database was brought back; `None` where it is no copy.
+pub fn copied(conn: &Conn) -> Result<Option<Copied>> {
+    get(conn, COPIED)
 }
 
 /// Forgets that this database was a copy.
-pub fn forget_copied_at(conn: &Conn) -> Result<()> {
+pub fn forget_copied(conn: &Conn) -> Result<()> {
     conn.prepare_cached("DELETE FROM setting WHERE key = ?1")?
-        .execute([COPIED_AT])?;
+        .execute([COPIED])?;
     Ok(())
 }
 
-const COPIED_AT: &str = "copied_at";
+const COPIED: &str = "copied";
 
 /// Returns the key under which addresses are hashed; made when the workspace was.
 pub fn workspace_key(conn: &Conn) -> Result<[u8; 32]> {

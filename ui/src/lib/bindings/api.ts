@@ -506,6 +506,125 @@ include: Array<string>,
  * Lists.
  */
 exclude: Array<string>, };
+export type BackupContents = { 
+/**
+ * Contacts.
+ */
+contacts: number, 
+/**
+ * Campaigns.
+ */
+campaigns: number, 
+/**
+ * Accounts, without their passwords.
+ */
+accounts: number, };
+export type BackupCopy = { 
+/**
+ * The file.
+ */
+path: string, 
+/**
+ * When it was made.
+ */
+made_at: string, 
+/**
+ * Its size, in bytes.
+ */
+size: number, };
+export type BackupHere = { 
+/**
+ * The backup is of this workspace, so that all it knows of mails goes over.
+ */
+is_same: boolean, 
+/**
+ * Nothing is here that could be lost.
+ */
+is_empty: boolean, 
+/**
+ * Contacts added since, or all where it is another workspace.
+ */
+contacts: number, 
+/**
+ * Campaigns written or changed since and not sent, or all.
+ */
+drafts: number, 
+/**
+ * Campaigns launched since, or all.
+ */
+launched: number, 
+/**
+ * Addresses that get no mail since, or all.
+ */
+suppressed: number, 
+/**
+ * People who refused to be tracked since, or all.
+ */
+refused: number, };
+export type BackupList = Record<symbol, never>;
+export type BackupListResponse = { 
+/**
+ * Newest first; none is older than 30 days.
+ */
+copies: Array<BackupCopy>, 
+/**
+ * When a backup was saved last; `None` where none ever was.
+ */
+saved_at: string | null, };
+export type BackupLook = { 
+/**
+ * The file: a backup, or one of the copies.
+ */
+path: string, };
+export type BackupLookResponse = { 
+/**
+ * When it was made.
+ */
+made_at: string, 
+/**
+ * What it holds.
+ */
+contents: BackupContents, 
+/**
+ * It was made to go on at another computer.
+ */
+is_move: boolean, 
+/**
+ * What is here since; `None` where the workspace here cannot be read.
+ */
+here: BackupHere | null, };
+export type BackupRestore = { 
+/**
+ * The file: a backup, or one of the copies.
+ */
+path: string, };
+export type BackupRestoreResponse = { 
+/**
+ * Its job; `None` where the workspace could not be opened and the backup waits to take its place already.
+ */
+job: JobId | null, };
+export type BackupSave = { 
+/**
+ * The file; one that is there already is replaced once the new one is whole.
+ */
+path: string, 
+/**
+ * The user goes on with it on another computer: sending stops here, and every campaign is paused.
+ */
+is_move: boolean, };
+export type BackupSaved = { 
+/**
+ * The file.
+ */
+path: string, 
+/**
+ * Its size, in bytes.
+ */
+size: number, 
+/**
+ * What is in it.
+ */
+contents: BackupContents, };
 export type Block = { "type": "heading", 
 /**
  * 1 to 3.
@@ -1178,7 +1297,7 @@ tokens: number,
  * Stored loads of which only the verdict is left.
  */
 hits: number, };
-export type Code = "invalid" | "not_found" | "conflict" | "cancelled" | "unreachable" | "storage" | "locked" | "newer" | "internal";
+export type Code = "invalid" | "not_found" | "conflict" | "cancelled" | "unreachable" | "storage" | "damaged" | "locked" | "newer" | "internal";
 export type ConsentEvent = { 
 /**
  * What was said.
@@ -1509,7 +1628,7 @@ export type Event = { "changed": {
 /**
  * Sorted, without repeats.
  */
-tags: Array<Tag>, } } | { "job": Job };
+tags: Array<Tag>, } } | { "job": Job } | "reopen";
 export type ExportFormat = "csv" | "html";
 export type Finding = { 
 /**
@@ -3260,6 +3379,10 @@ export type Commands = {
   job_get: [JobGet, Job];
   job_cancel: [JobCancel, Done];
   verify: [Verify, VerifyResponse];
+  backup_save: [BackupSave, JobStarted];
+  backup_list: [BackupList, BackupListResponse];
+  backup_look: [BackupLook, BackupLookResponse];
+  backup_restore: [BackupRestore, BackupRestoreResponse];
   address_show: [AddressShow, Address];
   address_set: [AddressSet, Address];
   listener_status: [ListenerStatusGet, ListenerStatus];
@@ -3349,6 +3472,10 @@ export const provides: Record<keyof Commands, Tag[]> = {
   job_get: ["jobs"],
   job_cancel: [],
   verify: [],
+  backup_save: [],
+  backup_list: ["settings"],
+  backup_look: [],
+  backup_restore: [],
   address_show: ["reach"],
   address_set: [],
   listener_status: ["reach"],

@@ -1,0 +1,1 @@
+//! Two databases of one line, gone apart.
