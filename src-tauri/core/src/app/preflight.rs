@@ -423,6 +423,9 @@ impl Facts {
                 return;
             }
         };
+        if self.campaign.head.tracking == CampaignTracking::Off {
+            return;
+        }
         if window.opens_until <= self.now {
             found.push(finding(
                 FindingLevel::Error,
