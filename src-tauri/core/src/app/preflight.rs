@@ -282,8 +282,8 @@ impl Facts {
 
     /// What every reader gets again and again is worth a thought before it is sent.
     fn about_files(&self, mails: u32, found: &mut Vec<Finding>) {
-        let tail = match &self.enclosures {
-            Ok(Some(enclosures)) => enclosures.tail().len() as u64,
+        let (tail, files) = match &self.enclosures {
+            Ok(Some(enclosures)) => (enclosures.tail().len() as u64, enclosures.files().len()),
             Ok(None) => return,
             Err(message) => {
                 return found.push(finding(
@@ -293,6 +293,17 @@ impl Facts {
                 ));
             }
         };
+        // Blocks may show more pictures than were there when the files were added.
+        if files > rules::MAX_FILES {
+            found.push(finding(
+                FindingLevel::Error,
+                "too_many_files",
+                format!(
+                    "The mail has {files} files, pictures among them; it can have {}. Take some out, or put several into one zip.",
+                    rules::MAX_FILES
+                ),
+            ));
+        }
         if tail > rules::BUDGET + FRAMES {
             found.push(finding(
                 FindingLevel::Error,
@@ -461,6 +472,7 @@ const FRESH: &[&str] = &[
     "window_ends_before_sending",
     "attachment_missing",
     "picture_without_words",
+    "too_many_files",
     "files_too_large",
     "heavy_files",
 ];
