@@ -89,19 +89,8 @@ pub fn get(engine: &Arc<Engine>, request: CampaignFollowUp) -> Result<CampaignFo
 /// Returns a preparation with the findings of now.
 fn standing(engine: &Arc<Engine>, id: CampaignId, kept: Preflight) -> Result<Preflight> {
     let facts = preflight::facts(engine, id, For::Looking)?;
-    let samples = engine.read(|conn| auditing::labelled(conn, kept.samples))?;
-    Ok(told(
-        &facts,
-        Prepared {
-            to_send: kept.to_send,
-            skipped: kept.skipped,
-            tracking: kept.tracking,
-            not_tracked: kept.not_tracked,
-            findings: kept.findings,
-            size_range: kept.size_range,
-            samples,
-        },
-    ))
+    let kept = engine.read(|conn| auditing::named(conn, kept))?;
+    Ok(told(&facts, kept.into()))
 }
 
 /// As [`preflight::answer`], with what differs for a campaign whose mails are frozen.
@@ -213,8 +202,7 @@ fn fill_and_audit(
         preflight: Some(preflight.clone()),
     };
     engine.write(&[Tag::Campaigns], move |conn| keep(conn, id, &done))?;
-    let samples = engine.read(|conn| auditing::labelled(conn, preflight.samples.clone()))?;
-    Ok(Preflight { samples, ..preflight })
+    engine.read(|conn| auditing::named(conn, preflight))
 }
 
 /// Sends what was prepared.

@@ -130,8 +130,7 @@ fn fill_and_audit(engine: &Arc<Engine>, id: CampaignId, progress: &Progress) -> 
         campaign::advance(conn, id, CampaignState::Prepared, now)?;
         Ok(())
     })?;
-    let samples = engine.read(|conn| auditing::labelled(conn, preflight.samples.clone()))?;
-    Ok(Preflight { samples, ..preflight })
+    engine.read(|conn| auditing::named(conn, preflight))
 }
 
 /// For whom messages are planned.
@@ -235,6 +234,7 @@ pub(super) fn login(engine: &Arc<Engine>, facts: &Facts) -> Result<Option<Findin
         message: result.sentence,
         block: None,
         recipients: 0,
+        people: Vec::new(),
         examples: Vec::new(),
     }))
 }

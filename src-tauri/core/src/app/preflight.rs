@@ -489,6 +489,20 @@ pub(crate) struct Prepared {
     pub(crate) samples: Vec<Sample>,
 }
 
+impl From<Preflight> for Prepared {
+    fn from(kept: Preflight) -> Self {
+        Self {
+            to_send: kept.to_send,
+            skipped: kept.skipped,
+            tracking: kept.tracking,
+            not_tracked: kept.not_tracked,
+            findings: kept.findings,
+            size_range: kept.size_range,
+            samples: kept.samples,
+        }
+    }
+}
+
 /// Puts an answer together from the facts of now and what a preparation found, if there was one.
 pub(crate) fn answer(facts: &Facts, prepared: Option<Prepared>) -> Preflight {
     let is_prepared = prepared.is_some();
@@ -558,27 +572,14 @@ pub(crate) fn standing(engine: &Arc<Engine>, id: CampaignId) -> Result<Preflight
 pub(crate) fn standing_of(engine: &Arc<Engine>, facts: &Facts) -> Result<Preflight> {
     let id = facts.campaign.head.id;
     let kept = engine.read(|conn| {
-        let mut kept = kept(conn, id)?;
-        if let Some(kept) = &mut kept {
-            kept.samples = auditing::labelled(conn, std::mem::take(&mut kept.samples))?;
-        }
-        Ok(kept)
+        kept(conn, id)?
+            .map(|kept| auditing::named(conn, kept))
+            .transpose()
     })?;
     let head = &facts.campaign.head;
     Ok(match kept {
         Some(kept) if head.state.is_launched() => kept,
-        Some(kept) if head.prepared_revision == Some(head.revision) => answer(
-            facts,
-            Some(Prepared {
-                to_send: kept.to_send,
-                skipped: kept.skipped,
-                tracking: kept.tracking,
-                not_tracked: kept.not_tracked,
-                findings: kept.findings,
-                size_range: kept.size_range,
-                samples: kept.samples,
-            }),
-        ),
+        Some(kept) if head.prepared_revision == Some(head.revision) => answer(facts, Some(kept.into())),
         _ => answer(facts, None),
     })
 }

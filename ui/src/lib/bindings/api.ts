@@ -1533,7 +1533,11 @@ block: number | null,
  */
 recipients: number, 
 /**
- * Up to five of their addresses.
+ * Up to five of them; none in a preview, which is of one reader.
+ */
+people: Array<ContactId>, 
+/**
+ * Their addresses of now. Never kept: who was erased is not named.
  */
 examples: Array<string>, };
 export type FindingLevel = "error" | "warning" | "note";
