@@ -316,6 +316,15 @@ pub fn follow_up(conn: &Conn, id: CampaignId) -> Result<Option<String>> {
         .flatten())
 }
 
+/// Returns the finished campaigns of which something is prepared for new people, with what is known of it.
+pub fn follow_ups(conn: &Conn) -> Result<Vec<(CampaignId, String)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT id, follow_up FROM campaign WHERE state = 'finished' AND follow_up IS NOT NULL ORDER BY id",
+    )?;
+    let rows = statement.query_map([], |row| Ok((CampaignId(row.get("id")?), row.get("follow_up")?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Lets a finished campaign send again; tells whether it was finished. Never while mails to new people are prepared.
 pub fn reopen(conn: &Conn, id: CampaignId, now: Instant) -> Result<bool> {
     let changed = conn

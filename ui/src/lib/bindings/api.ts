@@ -791,6 +791,14 @@ export type CampaignFollowUpResponse = {
  */
 new_people: number, 
 /**
+ * Mails to them are being prepared or thrown away; until that is over nothing else can be done.
+ */
+busy: boolean, 
+/**
+ * The job that prepares them; `null` where none is at work.
+ */
+job: JobId | null, 
+/**
  * What their preparation found; `null` where none is prepared.
  */
 prepared: Preflight | null, 
