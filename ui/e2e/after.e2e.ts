@@ -152,6 +152,7 @@ describe("people who joined since", () => {
     await expect.poll(() => held.length, { timeout: 30_000 }).toBe(1);
     await window.go("/campaigns");
     await window.go(`/campaigns/${id}`);
+    await page.getByRole("heading", { name: "Mails to new people" }).waitFor();
     await page.getByRole("button", { name: "Cancel", exact: true }).waitFor();
     expect(await prepare.count(), "what is at work is not offered again").toBe(0);
     expect(await window.inspect("campaign-new-people-at-work")).toEqual([]);
