@@ -13,6 +13,8 @@ const taken: string[] = [];
 const sockets = new Set<Socket>();
 /** As long as it is so, mails to `gone@` are refused and those to `cut@` are cut off. */
 let isHard = true;
+/** Set as long as the server lets new connections wait for its greeting. */
+let waiting: (() => void)[] | null = null;
 
 beforeAll(async () => {
   server = createServer(talk);
@@ -64,7 +66,9 @@ function talk(socket: Socket): void {
   let to = "";
   let body: string | null = null;
   let rest = "";
-  say("220 club.example ready");
+  const greet = (): void => say("220 club.example ready");
+  if (waiting) waiting.push(greet);
+  else greet();
   socket.on("data", (bytes: Buffer) => {
     rest += bytes.toString("latin1");
     for (;;) {
@@ -141,7 +145,19 @@ describe("people who joined since", () => {
     const { page } = window;
     await window.call("contact_save", { email: "new@example.org", first_name: "Nele", lists: [list] } as never);
     await page.getByRole("heading", { name: "1 person joined since" }).waitFor();
-    await page.getByRole("button", { name: "Prepare the mails to 1 new person" }).click();
+    const held: (() => void)[] = (waiting = []);
+    const prepare = page.getByRole("button", { name: "Prepare the mails to 1 new person" });
+    await prepare.click();
+    // The login at the preparation's end waits for the server.
+    await expect.poll(() => held.length, { timeout: 30_000 }).toBe(1);
+    await window.go("/campaigns");
+    await window.go(`/campaigns/${id}`);
+    await page.getByRole("heading", { name: "Mails to new people" }).waitFor();
+    await page.getByRole("button", { name: "Cancel", exact: true }).waitFor();
+    expect(await prepare.count(), "what is at work is not offered again").toBe(0);
+    expect(await window.inspect("campaign-new-people-at-work")).toEqual([]);
+    waiting = null;
+    held.forEach((greet) => greet());
     await page.getByRole("heading", { name: "Mails to 1 new person" }).waitFor();
     await page.getByText("Mails worth a look").waitFor();
     expect(await window.inspect("campaign-new-people")).toEqual([]);

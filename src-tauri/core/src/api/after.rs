@@ -3,7 +3,7 @@
 use super::{Preflight, data};
 use crate::clock::Instant;
 use crate::domain::message::MessageState;
-use crate::ids::{CampaignId, ContactId, MessageId};
+use crate::ids::{CampaignId, ContactId, JobId, MessageId};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -95,6 +95,10 @@ data! {
     pub struct CampaignFollowUpResponse {
         /// People of the audience that are not in the ledger.
         pub new_people: u32,
+        /// Mails to them are being prepared or thrown away; until that is over nothing else can be done.
+        pub busy: bool,
+        /// The job that prepares them; `null` where none is at work.
+        pub job: Option<JobId>,
         /// What their preparation found; `null` where none is prepared.
         pub prepared: Option<Preflight>,
         /// Why it cannot be sent to them, as a sentence; `null` where it can.

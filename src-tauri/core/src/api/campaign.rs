@@ -279,7 +279,10 @@ data! {
         pub block: Option<u32>,
         /// How many recipients it concerns; 0 where it concerns the mail itself.
         pub recipients: u32,
-        /// Up to five of their addresses.
+        /// Up to five of them; none in a preview, which is of one reader.
+        #[serde(default)]
+        pub people: Vec<ContactId>,
+        /// Their addresses of now. Never kept: who was erased is not named.
         pub examples: Vec<String>,
     }
 

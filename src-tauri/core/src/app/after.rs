@@ -4,6 +4,7 @@
 //! queue, and never while mails to new people are prepared: those would leave with it.
 
 use super::engine::Engine;
+use super::launch::head;
 use super::{reach, sending};
 use crate::api::{
     ActivityKind, CampaignRetry, CampaignTroubles, CampaignTroublesResponse, Error, MessageResolve,
@@ -15,16 +16,11 @@ use crate::domain::window::Position;
 use crate::ids::{CampaignId, MessageId};
 use crate::store::activity::{self, NewActivity};
 use crate::store::after::{self, Which};
-use crate::store::campaign::{self, Head};
 use crate::store::{Conn, closing, standing};
 use std::sync::Arc;
 
 /// Mails that are listed.
 const LISTED: u32 = 500;
-
-fn head(conn: &Conn, id: CampaignId) -> Result<Head> {
-    campaign::find_head(conn, id)?.ok_or_else(|| Error::not_found("campaign", id))
-}
 
 /// Says why nothing more can be sent of a launched campaign; `None` where it can.
 pub(super) fn blocked(conn: &Conn, id: CampaignId, now: Instant) -> Result<Option<String>> {
@@ -103,8 +99,6 @@ pub fn troubles(engine: &Arc<Engine>, request: CampaignTroubles) -> Result<Campa
 /// Sends failed mails again.
 pub fn retry(engine: &Arc<Engine>, request: CampaignRetry) -> Result<Touched> {
     let id = request.id;
-    // A mail service that refused the campaign is asked once more: something may have been mended since.
-    engine.write(&[], move |conn| Ok(standing::forget_refusals(conn, id)?))?;
     let count = each(engine, id, request.messages, Which::Failed, Resolution::Again)?;
     if count == 0 {
         return Err(Error::conflict(
@@ -191,6 +185,10 @@ fn chunk(
         count += u32::from(is_done);
     }
     if how == Resolution::Again && count > 0 {
+        if which == Which::Failed {
+            // A mail service that refused the campaign is asked once more: something may have been mended since.
+            standing::forget_refusals(conn, id)?;
+        }
         // In the same commit: a finished campaign has nothing in its queue.
         after::reopen(conn, id, now)?;
     }

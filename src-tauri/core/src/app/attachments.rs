@@ -128,7 +128,9 @@ fn put(conn: &Conn, id: CampaignId, mut file: NewAttachment) -> Result<Attachmen
             )),
         };
     }
-    if others.len() >= rules::MAX_FILES {
+    let document = campaign::find(conn, id)?.document;
+    let beside: Vec<_> = others.iter().filter(|other| is_sent(other, &document)).collect();
+    if beside.len() >= rules::MAX_FILES {
         return Err(Error::field(
             "path",
             format!(
@@ -137,10 +139,8 @@ fn put(conn: &Conn, id: CampaignId, mut file: NewAttachment) -> Result<Attachmen
             ),
         ));
     }
-    let shown_pictures = campaign::find(conn, id)?.document;
-    let used: u64 = others
+    let used: u64 = beside
         .iter()
-        .filter(|other| is_sent(other, &shown_pictures))
         .map(|other| rules::encoded_size(other.file.size))
         .sum();
     refuse_heavy(&file.name, file.size, used)?;

@@ -7,18 +7,18 @@
 use super::engine::Engine;
 use super::error::sentence;
 use super::findings::{finding, found, unresolved};
-use crate::api::{Error, Finding, FindingLevel, Result, Sample, SampleKind};
+use crate::api::{Error, Finding, FindingLevel, Preflight, Result, Sample, SampleKind};
 use crate::clock::Instant;
-use crate::delivery::letter::{self, Addressee, LetterError, Letterhead, Look};
+use crate::delivery::letter::{LetterError, Letterhead, Look, Reader};
 use crate::domain::contact::isolate;
 use crate::engine::jobs::Progress;
 use crate::ids::{CampaignId, ContactId, MessageId};
-use crate::render::template::{Person, RenderError};
+use crate::render::template::RenderError;
 use crate::store::message::Letter;
 use crate::store::{Conn, contact, message};
 use std::collections::BTreeMap;
 
-/// Addresses named with a finding.
+/// People named with a finding.
 const EXAMPLES: usize = 5;
 /// Mails that a thread makes between two looks at whether the user has cancelled.
 const PER_TURN: usize = 50;
@@ -28,12 +28,14 @@ const MOST_THREADS: usize = 16;
 const ENDS: usize = 5;
 
 /// What an audit found.
+///
+/// People stand in it by their ids alone, and nothing that is a reader's own: it is kept, and [`named`] reads names and
+/// addresses when it is shown, so that nothing outlives an erased person.
 #[derive(Debug, Default)]
 pub(crate) struct Audited {
     pub(crate) findings: Vec<Finding>,
     /// The smallest and the largest mail, in bytes.
     pub(crate) size_range: Option<[u32; 2]>,
-    /// Without labels: they are read when they are shown, so that nothing outlives an erased person.
     pub(crate) samples: Vec<Sample>,
 }
 
@@ -57,36 +59,64 @@ pub(crate) fn audit(
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS));
     let turn = u32::try_from(threads * PER_TURN).unwrap_or(u32::MAX);
     let (mut after, mut done) = (after, steps.done);
-    let mut all = Part::default();
-    let mut look = Look::AtBytes;
+    let mut audit = Audit {
+        letterhead,
+        date,
+        look: Look::AtBytes,
+        all: Part::default(),
+    };
     loop {
         let letters = engine.read(|conn| Ok(message::planned(conn, id, after, turn)?))?;
         let Some(last) = letters.last() else { break };
         after = last.id;
-        for part in on_threads(letterhead, &letters, date, look) {
-            all.append(part);
-        }
-        look = Look::AtOutline;
+        audit.turn(&letters);
         done += letters.len() as u64;
         steps.progress.step(done.min(steps.total), Some(steps.total))?;
     }
-    Ok(all.end())
+    Ok(audit.all.end())
+}
+
+/// An audit at work.
+struct Audit<'a> {
+    letterhead: &'a Letterhead,
+    date: Instant,
+    /// How the next mail is looked at.
+    look: Look,
+    all: Part,
+}
+
+impl Audit<'_> {
+    /// Audits the next mails of the ledger.
+    ///
+    /// The files are the same in all mails: their bytes are looked at in the first that can be made, before there are
+    /// threads, so that it is the same one however many there are.
+    fn turn(&mut self, mut letters: &[Letter]) {
+        while self.look == Look::AtBytes
+            && let Some((first, rest)) = letters.split_first()
+        {
+            let mut part = Part::default();
+            if part.check(self.letterhead, first, self.date, self.look) {
+                self.look = Look::AtOutline;
+            }
+            self.all.append(part);
+            letters = rest;
+        }
+        for part in on_threads(self.letterhead, letters, self.date) {
+            self.all.append(part);
+        }
+    }
 }
 
 /// Audits neighbouring mails on a thread each; the parts come in the order of the mails.
-fn on_threads(letterhead: &Letterhead, letters: &[Letter], date: Instant, look: Look) -> Vec<Part> {
+fn on_threads(letterhead: &Letterhead, letters: &[Letter], date: Instant) -> Vec<Part> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = letters
             .chunks(PER_TURN)
-            .enumerate()
-            .map(|(index, letters)| {
-                // The files are the same in all mails: their bytes are looked at in the first.
-                let mut look = if index == 0 { look } else { Look::AtOutline };
+            .map(|letters| {
                 scope.spawn(move || {
                     let mut part = Part::default();
                     for letter in letters {
-                        part.check(letterhead, letter, date, look);
-                        look = Look::AtOutline;
+                        part.check(letterhead, letter, date, Look::AtOutline);
                     }
                     part
                 })
@@ -115,7 +145,7 @@ struct Seen {
 /// What was found in some neighbouring mails.
 #[derive(Debug, Default)]
 struct Part {
-    found: BTreeMap<(FindingLevel, String, String), (u32, Vec<String>)>,
+    found: BTreeMap<(FindingLevel, String, String), (u32, Vec<ContactId>)>,
     first: Vec<Seen>,
     last: Vec<Seen>,
     longest: Option<Seen>,
@@ -124,24 +154,18 @@ struct Part {
 }
 
 impl Part {
-    /// Makes and checks one mail, as it would leave at `date`.
-    fn check(&mut self, letterhead: &Letterhead, letter: &Letter, date: Instant, look: Look) {
-        let Some(person) = &letter.person else { return };
-        let fields = letter::fields(&person.fields);
-        let to = Addressee {
-            person: Person {
-                email: &person.email,
-                first_name: &person.first_name,
-                last_name: &person.last_name,
-                fields: &fields,
-            },
-            tracking: letter.tracking,
-            pixel_token: letter.pixel_token,
-            preference_token: letter.preference_token,
-            asks: letter.asks,
+    /// Makes and checks one mail, as it would leave at `date`; tells whether there was one to look at.
+    fn check(&mut self, letterhead: &Letterhead, letter: &Letter, date: Instant, look: Look) -> bool {
+        let Some(person) = &letter.person else {
+            return false;
         };
+        let reader = Reader::new(person);
+        let to = reader.addressee(letter);
         match letterhead.finish(&to, date) {
-            Err(error) => self.unmade(&person.email, error),
+            Err(error) => {
+                self.unmade(person.contact, &error);
+                false
+            }
             Ok(finished) => {
                 self.see(Seen {
                     contact: person.contact,
@@ -149,8 +173,9 @@ impl Part {
                     empty: letterhead.empty_fields(&to),
                 });
                 for problem in letterhead.audit(&to, &finished, look) {
-                    self.add(found(&problem), &person.email);
+                    self.add(found(&problem), person.contact);
                 }
+                true
             }
         }
     }
@@ -180,37 +205,37 @@ impl Part {
         }
     }
 
-    fn unmade(&mut self, email: &str, error: LetterError) {
+    fn unmade(&mut self, contact: ContactId, error: &LetterError) {
         match error {
             LetterError::Render(RenderError::Unresolved { fields, .. }) => {
                 for field in fields {
-                    self.add(unresolved(&field), email);
+                    self.add(unresolved(field), contact);
                 }
             }
             other => {
-                let message = sentence(&other.to_string());
-                self.add(finding(FindingLevel::Error, "render_failed", message), email);
+                let message = sentence(&other.without_value());
+                self.add(finding(FindingLevel::Error, "render_failed", message), contact);
             }
         }
     }
 
-    fn add(&mut self, found: Finding, email: &str) {
-        let (n, examples) = self
+    fn add(&mut self, found: Finding, contact: ContactId) {
+        let (n, people) = self
             .found
             .entry((found.level, found.id, found.message))
             .or_default();
         *n += 1;
-        if examples.len() < EXAMPLES {
-            examples.push(email.to_owned());
+        if people.len() < EXAMPLES {
+            people.push(contact);
         }
     }
 
     /// Adds what was found in the mails right behind these.
     fn append(&mut self, next: Part) {
-        for (key, (n, examples)) in next.found {
+        for (key, (n, people)) in next.found {
             let (all, known) = self.found.entry(key).or_default();
             *all += n;
-            known.extend(examples);
+            known.extend(people);
             known.truncate(EXAMPLES);
         }
         self.first.extend(next.first);
@@ -264,9 +289,9 @@ impl Part {
             findings: self
                 .found
                 .into_iter()
-                .map(|((level, id, message), (recipients, examples))| Finding {
+                .map(|((level, id, message), (recipients, people))| Finding {
                     recipients,
-                    examples,
+                    people,
                     ..finding(level, &id, message)
                 })
                 .collect(),
@@ -276,8 +301,24 @@ impl Part {
     }
 }
 
-/// Returns samples with the people's names or addresses of now; who was erased is left out.
-pub(crate) fn labelled(conn: &Conn, samples: Vec<Sample>) -> Result<Vec<Sample>> {
+/// Returns what was kept with the people's names and addresses of now; who was erased is left out.
+pub(crate) fn named(conn: &Conn, mut kept: Preflight) -> Result<Preflight> {
+    kept.samples = labelled(conn, kept.samples)?;
+    for found in &mut kept.findings {
+        let mut people = Vec::with_capacity(found.people.len());
+        found.examples.clear();
+        for id in std::mem::take(&mut found.people) {
+            if let Some(row) = contact::row(conn, id)? {
+                people.push(id);
+                found.examples.push(row.email);
+            }
+        }
+        found.people = people;
+    }
+    Ok(kept)
+}
+
+fn labelled(conn: &Conn, samples: Vec<Sample>) -> Result<Vec<Sample>> {
     let mut labelled = Vec::with_capacity(samples.len());
     for sample in samples {
         if let Some(row) = contact::row(conn, sample.contact).map_err(Error::from)? {
@@ -295,79 +336,4 @@ pub(crate) fn labelled(conn: &Conn, samples: Vec<Sample>) -> Result<Vec<Sample>>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(contact: i64, size: u32, empty: u32) -> Seen {
-        Seen {
-            contact: ContactId(contact),
-            size,
-            empty,
-        }
-    }
-
-    fn part(mails: &[Seen], bad: &[&str]) -> Part {
-        let mut part = Part::default();
-        for mail in mails {
-            part.see(*mail);
-        }
-        for email in bad {
-            part.add(unresolved("city"), email);
-        }
-        part
-    }
-
-    fn kinds(audited: &Audited, contact: i64) -> Vec<SampleKind> {
-        let sample = audited
-            .samples
-            .iter()
-            .find(|sample| sample.contact == ContactId(contact));
-        sample.map(|sample| sample.kinds.clone()).unwrap_or_default()
-    }
-
-    #[test]
-    fn parts_put_together_say_what_one_thread_would_have_said() {
-        let mails: Vec<Seen> = (1..=40)
-            .map(|n| seen(n, 1_000 + (n as u32 * 7) % 13, (n as u32 * 5) % 4))
-            .collect();
-        let bad = ["a@x.org", "b@x.org", "c@x.org", "d@x.org", "e@x.org", "f@x.org"];
-        let whole = part(&mails, &bad).end();
-        for cut in [1, 3, 20, 39] {
-            let mut cut_up = part(&mails[..cut], &bad[..2]);
-            cut_up.append(part(&mails[cut..], &bad[2..]));
-            let cut_up = cut_up.end();
-            assert_eq!(cut_up.samples, whole.samples, "cut behind {cut}");
-            assert_eq!(cut_up.findings, whole.findings);
-            assert_eq!(cut_up.size_range, whole.size_range);
-        }
-        assert_eq!(whole.findings[0].recipients, 6);
-        assert_eq!(whole.findings[0].examples, bad[..5], "the first five");
-    }
-
-    #[test]
-    fn a_sample_is_named_once_with_all_that_it_is() {
-        let audited = part(&[seen(1, 10, 0), seen(2, 30, 2), seen(3, 20, 2)], &[]).end();
-        assert_eq!(audited.samples.len(), 3);
-        assert_eq!(
-            kinds(&audited, 2),
-            [SampleKind::Longest, SampleKind::Emptiest, SampleKind::First],
-            "of two equally empty mails the first is shown"
-        );
-        assert_eq!(kinds(&audited, 1)[0], SampleKind::Shortest);
-        assert_eq!(audited.size_range, Some([10, 30]));
-        let alone = part(&[seen(1, 10, 0)], &[]).end();
-        assert_eq!(
-            kinds(&alone, 1),
-            [SampleKind::First],
-            "neither the largest of one, nor empty with nothing missing"
-        );
-    }
-
-    #[test]
-    fn only_the_first_and_the_last_five_are_shown_of_many() {
-        let mails: Vec<Seen> = (1..=100).map(|n| seen(n, 10, 0)).collect();
-        let audited = part(&mails, &[]).end();
-        let contacts: Vec<i64> = audited.samples.iter().map(|sample| sample.contact.0).collect();
-        assert_eq!(contacts, [1, 2, 3, 4, 5, 96, 97, 98, 99, 100]);
-    }
-}
+mod tests;

@@ -219,7 +219,7 @@ fn fill(preview: &mut Preview, letterhead: &Letterhead, reader: &Reader, date: I
         Ok(finished) => {
             preview.size = count(finished.size());
             for problem in letterhead.audit(&to, &finished, Look::AtOutline) {
-                let found = findings::found(&problem);
+                let found = findings::shown(&problem);
                 // A missing address may be known already, from the draft itself.
                 if preview.findings.iter().all(|known| known.id != found.id) {
                     preview.findings.push(found);

@@ -11,7 +11,7 @@ pub(crate) fn unresolved(field: &str) -> Finding {
     finding(FindingLevel::Error, "unresolved_field", message)
 }
 
-/// What the audit found, as the window knows it.
+/// What the audit found, as the window knows it, without anything of the reader's own: it is kept.
 pub(crate) fn found(problem: &AuditProblem) -> Finding {
     let level = match problem.severity {
         Severity::Error => FindingLevel::Error,
@@ -26,6 +26,15 @@ pub(crate) fn found(problem: &AuditProblem) -> Finding {
     finding(level, id, problem.message.as_str())
 }
 
+/// As [`found`], with what it is about: for one reader's preview, which nobody keeps.
+pub(crate) fn shown(problem: &AuditProblem) -> Finding {
+    let mut found = found(problem);
+    if !problem.quote.is_empty() {
+        found.message.push_str(&format!(" It is {}.", problem.quote));
+    }
+    found
+}
+
 /// A finding about the mail as a whole.
 pub(crate) fn finding(level: FindingLevel, id: &str, message: impl Into<String>) -> Finding {
     Finding {
@@ -34,6 +43,7 @@ pub(crate) fn finding(level: FindingLevel, id: &str, message: impl Into<String>)
         message: message.into(),
         block: None,
         recipients: 0,
+        people: Vec::new(),
         examples: Vec::new(),
     }
 }

@@ -10,16 +10,14 @@ use super::engine::Engine;
 use super::findings;
 use super::launch::{self, Whom};
 use super::preflight::{self, Facts, For, Prepared};
-use super::{after, sending};
+use super::{after, sending, standing as terms};
 use crate::api::{
-    ActivityKind, CampaignFollowUp, CampaignFollowUpDiscard, CampaignFollowUpLaunch, CampaignFollowUpPrepare,
+    CampaignFollowUp, CampaignFollowUpDiscard, CampaignFollowUpLaunch, CampaignFollowUpPrepare,
     CampaignFollowUpResponse, Code, Done, Error, FindingLevel, JobStarted, Preflight, Result, Tag,
 };
 use crate::domain::campaign::CampaignState;
 use crate::engine::jobs::Progress;
-use crate::ids::{CampaignId, MessageId};
-use crate::store::activity::{self, NewActivity};
-use crate::store::campaign;
+use crate::ids::{CampaignId, JobId, MessageId};
 use crate::store::{Conn, Priority, after as ledger, message};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -29,32 +27,68 @@ use std::sync::Arc;
 struct Kept {
     /// The ledger's last row of before.
     after: MessageId,
-    /// What the preparation found; `None` while it is at work.
-    preflight: Option<Preflight>,
+    /// The job that prepares them, while it is at work.
+    #[serde(default)]
+    job: Option<JobId>,
+    /// What the preparation found, a [`Preflight`]; `None` while it is at work, and while it is thrown away.
+    ///
+    /// Read only by who needs it: what another version wrote can be discarded all the same.
+    preflight: Option<serde_json::Value>,
+}
+
+impl Kept {
+    /// Rows are written or removed just now.
+    fn is_busy(&self) -> bool {
+        self.preflight.is_none()
+    }
+
+    fn preflight(&self) -> Result<Option<Preflight>> {
+        let read = self.preflight.clone().map(serde_json::from_value);
+        read.transpose().map_err(|error| unreadable(&error))
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> Error {
+    Error::new(
+        Code::Internal,
+        format!("What was prepared for new people cannot be read: {error}. Discard it."),
+    )
+}
+
+fn read(text: &str) -> Result<Kept> {
+    serde_json::from_str(text).map_err(|error| unreadable(&error))
 }
 
 fn kept(conn: &Conn, id: CampaignId) -> Result<Option<Kept>> {
-    ledger::follow_up(conn, id)?
-        .map(|text| {
-            serde_json::from_str(&text).map_err(|error| {
-                Error::new(
-                    Code::Internal,
-                    format!("What was prepared for new people cannot be read: {error}. Discard it."),
-                )
-            })
-        })
-        .transpose()
+    ledger::follow_up(conn, id)?.map(|text| read(&text)).transpose()
 }
 
 fn keep(conn: &Conn, id: CampaignId, kept: &Kept) -> Result<()> {
-    let text = serde_json::to_string(kept)
-        .map_err(|error| Error::new(Code::Internal, format!("a preparation is no JSON: {error}")))?;
+    let text = serde_json::to_string(kept).map_err(|error| no_json(&error))?;
     Ok(ledger::set_follow_up(conn, id, Some(&text))?)
+}
+
+fn no_json(error: &serde_json::Error) -> Error {
+    Error::new(Code::Internal, format!("a preparation is no JSON: {error}"))
+}
+
+/// Notes that rows behind `after` are being written, by `job`, or removed: until that is over nobody else touches them.
+fn mark(conn: &Conn, id: CampaignId, after: MessageId, job: Option<JobId>) -> Result<()> {
+    let preflight = None;
+    keep(
+        conn,
+        id,
+        &Kept {
+            after,
+            job,
+            preflight,
+        },
+    )
 }
 
 /// Says why nothing can be sent to new people; `None` where it can.
 fn blocked(conn: &Conn, id: CampaignId, engine: &Engine) -> Result<Option<String>> {
-    let head = campaign::find_head(conn, id)?.ok_or_else(|| Error::not_found("campaign", id))?;
+    let head = launch::head(conn, id)?;
     Ok(match head.state {
         CampaignState::Running | CampaignState::Paused => Some(format!(
             "{} is not finished yet. New people can get it when it is.",
@@ -75,12 +109,14 @@ pub fn get(engine: &Arc<Engine>, request: CampaignFollowUp) -> Result<CampaignFo
             blocked(conn, id, engine)?,
         ))
     })?;
-    let prepared = match kept.and_then(|kept| kept.preflight) {
+    let prepared = match kept.as_ref().map(Kept::preflight).transpose()?.flatten() {
         Some(preflight) => Some(standing(engine, id, preflight)?),
         None => None,
     };
     Ok(CampaignFollowUpResponse {
         new_people,
+        busy: kept.as_ref().is_some_and(Kept::is_busy),
+        job: kept.and_then(|kept| kept.job),
         prepared,
         blocked,
     })
@@ -89,19 +125,8 @@ pub fn get(engine: &Arc<Engine>, request: CampaignFollowUp) -> Result<CampaignFo
 /// Returns a preparation with the findings of now.
 fn standing(engine: &Arc<Engine>, id: CampaignId, kept: Preflight) -> Result<Preflight> {
     let facts = preflight::facts(engine, id, For::Looking)?;
-    let samples = engine.read(|conn| auditing::labelled(conn, kept.samples))?;
-    Ok(told(
-        &facts,
-        Prepared {
-            to_send: kept.to_send,
-            skipped: kept.skipped,
-            tracking: kept.tracking,
-            not_tracked: kept.not_tracked,
-            findings: kept.findings,
-            size_range: kept.size_range,
-            samples,
-        },
-    ))
+    let kept = engine.read(|conn| auditing::named(conn, kept))?;
+    Ok(told(&facts, kept.into()))
 }
 
 /// As [`preflight::answer`], with what differs for a campaign whose mails are frozen.
@@ -131,7 +156,7 @@ pub fn prepare(engine: &Arc<Engine>, request: CampaignFollowUpPrepare) -> Result
         }
         let campaign = super::campaign::find(conn, id)?;
         let before = kept(conn, id)?;
-        if before.as_ref().is_some_and(|kept| kept.preflight.is_none()) {
+        if before.as_ref().is_some_and(Kept::is_busy) {
             return Err(Error::conflict(format!(
                 "Mails to new people are being prepared for {} already.",
                 campaign.head.name
@@ -147,20 +172,16 @@ pub fn prepare(engine: &Arc<Engine>, request: CampaignFollowUpPrepare) -> Result
             Some(kept) => kept.after,
             None => ledger::last(conn, id)?,
         };
-        keep(
-            conn,
-            id,
-            &Kept {
-                after,
-                preflight: None,
-            },
-        )?;
+        mark(conn, id, after, None)?;
         Ok((campaign.head.name, after))
     })?;
     let job = engine.jobs.start(format!("Preparing {name} for new people"), {
         let engine = engine.clone();
         move |progress| {
-            let result = fill_and_audit(&engine, id, after, progress);
+            let job = Some(progress.id());
+            let result = engine
+                .write(&[Tag::Campaigns], move |conn| mark(conn, id, after, job))
+                .and_then(|()| fill_and_audit(&engine, id, after, progress));
             if result.is_err() {
                 clear(&engine, id, after)?;
             }
@@ -210,37 +231,30 @@ fn fill_and_audit(
     );
     let done = Kept {
         after,
-        preflight: Some(preflight.clone()),
+        job: None,
+        preflight: Some(serde_json::to_value(&preflight).map_err(|error| no_json(&error))?),
     };
     engine.write(&[Tag::Campaigns], move |conn| keep(conn, id, &done))?;
-    let samples = engine.read(|conn| auditing::labelled(conn, preflight.samples.clone()))?;
-    Ok(Preflight { samples, ..preflight })
+    engine.read(|conn| auditing::named(conn, preflight))
 }
 
 /// Sends what was prepared.
 pub fn launch(engine: &Arc<Engine>, request: CampaignFollowUpLaunch) -> Result<Done> {
     let id = request.id;
-    let prepared = engine.read(|conn| kept(conn, id))?;
-    let Some(Kept {
-        after,
-        preflight: Some(kept_preflight),
-    }) = prepared
-    else {
-        return Err(Error::conflict(
-            "No mails to new people are prepared. Prepare them first.",
-        ));
-    };
-    let to_send = kept_preflight.to_send;
-    launch::refuse_findings(&standing(engine, id, kept_preflight)?, request.confirmed)?;
+    let none = || Error::conflict("No mails to new people are prepared. Prepare them first.");
+    let seen = engine.read(|conn| kept(conn, id))?.ok_or_else(none)?;
+    let preflight = seen.preflight()?.ok_or_else(none)?;
+    let to_send = preflight.to_send;
+    launch::refuse_findings(&standing(engine, id, preflight)?, request.confirmed)?;
     let now = engine.clock.now();
     let deputy = engine.clone();
-    let first_mail_at = engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
+    engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
         if let Some(sentence) = blocked(conn, id, &deputy)? {
             return Err(Error::conflict(sentence));
         }
         let campaign = super::campaign::find(conn, id)?;
-        let same = kept(conn, id)?.is_some_and(|kept| kept.after == after && kept.preflight.is_some())
-            && ledger::planned(conn, id, after)?.to_send == to_send
+        let same = kept(conn, id)?.as_ref() == Some(&seen)
+            && ledger::planned(conn, id, seen.after)?.to_send == to_send
             && ledger::newcomers(conn, id, &campaign.audience)? == 0
             && message::changed_since_planned(conn, id)? == 0;
         if !same {
@@ -256,15 +270,14 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignFollowUpLaunch) -> Result<D
                 campaign.head.name
             )));
         }
+        terms::unblock(conn, &terms::accounts(conn, &campaign.head)?)?;
         let first_mail_at = campaign.head.first_mail_at.unwrap_or(now);
         message::enqueue(conn, id, first_mail_at, now, sending::CHUNK)?;
         let people = if to_send == 1 { "person" } else { "people" };
         let text = format!("Launched again, to {to_send} {people} who joined since.");
-        let row = NewActivity::new(ActivityKind::Campaign, text);
-        activity::add(conn, now, &row.of(id))?;
-        Ok(first_mail_at)
+        launch::note(conn, id, now, &text)
     })?;
-    sending::enqueue(engine, id, first_mail_at)?;
+    // The rest is queued by the dispatcher, in chunks: nobody waits for it.
     sending::wake(engine);
     Ok(Done {})
 }
@@ -272,15 +285,23 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignFollowUpLaunch) -> Result<D
 /// Throws away what was prepared.
 pub fn discard(engine: &Arc<Engine>, request: CampaignFollowUpDiscard) -> Result<Done> {
     let id = request.id;
-    let Some(kept) = engine.read(|conn| kept(conn, id))? else {
-        return Ok(Done {});
-    };
-    if kept.preflight.is_none() {
-        return Err(Error::conflict(
-            "Mails to new people are being prepared. Cancel that first.",
-        ));
+    // Claimed first: from then on nobody launches or prepares what is being removed, and a crash is tidied up at the
+    // next start.
+    let claimed = engine.write(&[Tag::Campaigns], move |conn| {
+        let Some(kept) = kept(conn, id)? else {
+            return Ok(None);
+        };
+        if kept.is_busy() {
+            return Err(Error::conflict(
+                "Mails to new people are being prepared. Cancel that first.",
+            ));
+        }
+        mark(conn, id, kept.after, None)?;
+        Ok(Some(kept.after))
+    })?;
+    if let Some(after) = claimed {
+        clear(engine, id, after)?;
     }
-    clear(engine, id, kept.after)?;
     Ok(Done {})
 }
 
@@ -300,13 +321,16 @@ fn remove_rows(engine: &Engine, id: CampaignId, after: MessageId) -> Result<()> 
     Ok(())
 }
 
-/// Throws away what a crash left half prepared.
+/// Throws away what a crash left half prepared or half thrown away.
 pub(crate) fn recover(engine: &Engine) -> Result<()> {
-    let finished = engine.read(|conn| Ok(campaign::in_state(conn, CampaignState::Finished)?))?;
-    for head in finished {
-        match engine.read(|conn| kept(conn, head.id))? {
-            Some(kept) if kept.preflight.is_none() => clear(engine, head.id, kept.after)?,
-            _ => {}
+    for (id, text) in engine.read(|conn| Ok(ledger::follow_ups(conn)?))? {
+        match read(&text) {
+            Ok(kept) if kept.is_busy() => clear(engine, id, kept.after)?,
+            Ok(_) => {}
+            // No reason not to open the workspace.
+            Err(error) => {
+                tracing::warn!(campaign = %id, %error, "a preparation for new people is left as it is")
+            }
         }
     }
     Ok(())

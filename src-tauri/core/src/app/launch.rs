@@ -14,7 +14,7 @@ use crate::api::{
 };
 use crate::clock::Instant;
 use crate::delivery::plan::{self, Asking, Rules};
-use crate::domain::campaign::CampaignState;
+use crate::domain::campaign::{CampaignState, CampaignTracking};
 use crate::domain::schedule::{FARTHEST, Plan, WhenLate};
 use crate::domain::window::{Position, Window, WindowSpec, parse_zone};
 use crate::engine::jobs::Progress;
@@ -130,8 +130,7 @@ fn fill_and_audit(engine: &Arc<Engine>, id: CampaignId, progress: &Progress) -> 
         campaign::advance(conn, id, CampaignState::Prepared, now)?;
         Ok(())
     })?;
-    let samples = engine.read(|conn| auditing::labelled(conn, preflight.samples.clone()))?;
-    Ok(Preflight { samples, ..preflight })
+    engine.read(|conn| auditing::named(conn, preflight))
 }
 
 /// For whom messages are planned.
@@ -235,6 +234,7 @@ pub(super) fn login(engine: &Arc<Engine>, facts: &Facts) -> Result<Option<Findin
         message: result.sentence,
         block: None,
         recipients: 0,
+        people: Vec::new(),
         examples: Vec::new(),
     }))
 }
@@ -299,6 +299,14 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
     let window = launched
         .window_spec
         .resolve(if is_scheduled { first_mail_at } else { now }, &zone)?;
+    // At once is told by the findings; a later time is not known before it is chosen.
+    if is_scheduled && window.opens_until <= first_mail_at && launched.head.tracking != CampaignTracking::Off
+    {
+        return Err(Error::field(
+            "at",
+            "The campaign's window is over by then. Choose an earlier time or a later end.",
+        ));
+    }
     engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
         let head = head(conn, id)?;
         let same = head.state == CampaignState::Prepared
@@ -461,7 +469,12 @@ fn set_end(conn: &Conn, head: &Head, spec: &WindowSpec, workspace: &Settings, no
         WindowSpec::Days { zone: Some(zone), .. } | WindowSpec::Dates { zone, .. } => zone,
         WindowSpec::Days { zone: None, .. } => &workspace.zone,
     };
-    let end = spec.resolve(head.launched_at.unwrap_or(now), zone)?.opens_until;
+    // Of a scheduled campaign days count from its first mail, not from when its time was chosen.
+    let start = match (head.launched_at, head.window) {
+        (Some(at), Some(window)) => at.max(window.opens_from),
+        (at, _) => at.unwrap_or(now),
+    };
+    let end = spec.resolve(start, zone)?.opens_until;
     let Some(window) = head.window else {
         return Ok(());
     };
@@ -561,3 +574,6 @@ fn local(at: Instant, zone: &str) -> Result<String> {
     let at = at.with_timezone(&parse_zone(zone)?);
     Ok(format!("{} ({zone})", at.format("%-d %B %Y at %H:%M")))
 }
+
+#[cfg(test)]
+mod tests;

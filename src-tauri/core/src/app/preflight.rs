@@ -282,8 +282,8 @@ impl Facts {
 
     /// What every reader gets again and again is worth a thought before it is sent.
     fn about_files(&self, mails: u32, found: &mut Vec<Finding>) {
-        let tail = match &self.enclosures {
-            Ok(Some(enclosures)) => enclosures.tail().len() as u64,
+        let (tail, files) = match &self.enclosures {
+            Ok(Some(enclosures)) => (enclosures.tail().len() as u64, enclosures.files().len()),
             Ok(None) => return,
             Err(message) => {
                 return found.push(finding(
@@ -293,6 +293,17 @@ impl Facts {
                 ));
             }
         };
+        // Blocks may show more pictures than were there when the files were added.
+        if files > rules::MAX_FILES {
+            found.push(finding(
+                FindingLevel::Error,
+                "too_many_files",
+                format!(
+                    "The mail has {files} files, pictures among them; it can have {}. Take some out, or put several into one zip.",
+                    rules::MAX_FILES
+                ),
+            ));
+        }
         if tail > rules::BUDGET + FRAMES {
             found.push(finding(
                 FindingLevel::Error,
@@ -423,6 +434,9 @@ impl Facts {
                 return;
             }
         };
+        if self.campaign.head.tracking == CampaignTracking::Off {
+            return;
+        }
         if window.opens_until <= self.now {
             found.push(finding(
                 FindingLevel::Error,
@@ -458,6 +472,7 @@ const FRESH: &[&str] = &[
     "window_ends_before_sending",
     "attachment_missing",
     "picture_without_words",
+    "too_many_files",
     "files_too_large",
     "heavy_files",
 ];
@@ -472,6 +487,20 @@ pub(crate) struct Prepared {
     pub(crate) findings: Vec<Finding>,
     pub(crate) size_range: Option<[u32; 2]>,
     pub(crate) samples: Vec<Sample>,
+}
+
+impl From<Preflight> for Prepared {
+    fn from(kept: Preflight) -> Self {
+        Self {
+            to_send: kept.to_send,
+            skipped: kept.skipped,
+            tracking: kept.tracking,
+            not_tracked: kept.not_tracked,
+            findings: kept.findings,
+            size_range: kept.size_range,
+            samples: kept.samples,
+        }
+    }
 }
 
 /// Puts an answer together from the facts of now and what a preparation found, if there was one.
@@ -543,27 +572,14 @@ pub(crate) fn standing(engine: &Arc<Engine>, id: CampaignId) -> Result<Preflight
 pub(crate) fn standing_of(engine: &Arc<Engine>, facts: &Facts) -> Result<Preflight> {
     let id = facts.campaign.head.id;
     let kept = engine.read(|conn| {
-        let mut kept = kept(conn, id)?;
-        if let Some(kept) = &mut kept {
-            kept.samples = auditing::labelled(conn, std::mem::take(&mut kept.samples))?;
-        }
-        Ok(kept)
+        kept(conn, id)?
+            .map(|kept| auditing::named(conn, kept))
+            .transpose()
     })?;
     let head = &facts.campaign.head;
     Ok(match kept {
         Some(kept) if head.state.is_launched() => kept,
-        Some(kept) if head.prepared_revision == Some(head.revision) => answer(
-            facts,
-            Some(Prepared {
-                to_send: kept.to_send,
-                skipped: kept.skipped,
-                tracking: kept.tracking,
-                not_tracked: kept.not_tracked,
-                findings: kept.findings,
-                size_range: kept.size_range,
-                samples: kept.samples,
-            }),
-        ),
+        Some(kept) if head.prepared_revision == Some(head.revision) => answer(facts, Some(kept.into())),
         _ => answer(facts, None),
     })
 }

@@ -13,7 +13,7 @@ use super::{attachments, data_request, schedule, settings, transports};
 use crate::api::{ActivityKind, Error, Result, RouteKind, Tag};
 use crate::clock::Instant;
 use crate::delivery::dispatcher::Dispatcher;
-use crate::delivery::letter::{self, Addressee, Letterhead, Look, Parts};
+use crate::delivery::letter::{self, Addressee, Letterhead, Look, Parts, Reader};
 use crate::delivery::office::{Agenda, Claim, Claimed, Done, Ended, LedgerError, Office};
 use crate::delivery::plan::{Asking, Rules};
 use crate::delivery::retry::{self, Verdict};
@@ -23,7 +23,7 @@ use crate::domain::campaign::{CampaignState, CampaignTracking};
 use crate::domain::message::SkipReason;
 use crate::ids::{AccountId, CampaignId};
 use crate::render::audit::Severity;
-use crate::render::template::{Person, Source};
+use crate::render::template::Source;
 use crate::store::activity::{self, NewActivity};
 use crate::store::after::GIVEN_UP;
 use crate::store::campaign::Head;
@@ -271,18 +271,11 @@ impl Desk {
         let Some(person) = &taken.letter.person else {
             return Err("the person was erased".into());
         };
-        let fields = letter::fields(&person.fields);
+        let reader = Reader::new(person);
         let to = Addressee {
-            person: Person {
-                email: &person.email,
-                first_name: &person.first_name,
-                last_name: &person.last_name,
-                fields: &fields,
-            },
             tracking: taken.hand_over.tracking,
-            pixel_token: taken.letter.pixel_token,
-            preference_token: taken.letter.preference_token,
             asks: taken.hand_over.asks,
+            ..reader.addressee(&taken.letter)
         };
         let finished = letterhead
             .finish(&to, taken.at)

@@ -13,6 +13,7 @@ use crate::render::mime::{self, Enclosures, Envelope, ListIdHeader, MimeError, U
 use crate::render::pixel::{pixel_url, preference_url};
 use crate::render::template::{Links, Person, RenderError, Rendered, Source, Template, TemplateError};
 use crate::render::{OPENS_FRAGMENT, QUESTION_FRAGMENT};
+use crate::store::message::{Letter, LetterPerson};
 use crate::tracking::token::Token;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -111,6 +112,49 @@ pub enum LetterError {
     /// An address or a header.
     #[error(transparent)]
     Mime(#[from] MimeError),
+}
+
+impl LetterError {
+    /// Says it without any value of the reader's, so that it is the same for all whom it concerns and can be kept.
+    pub fn without_value(&self) -> String {
+        match self {
+            Self::Render(error) => error.without_value(),
+            Self::Mime(error) => error.without_value(),
+        }
+    }
+}
+
+/// A person of the ledger, with their further fields read.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    person: &'a LetterPerson,
+    fields: BTreeMap<String, String>,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the fields from the JSON object that the table keeps; what is none has none.
+    pub fn new(person: &'a LetterPerson) -> Self {
+        Self {
+            person,
+            fields: serde_json::from_str(&person.fields).unwrap_or_default(),
+        }
+    }
+
+    /// Returns for whom `letter` is, tracked and asked as it was planned.
+    pub fn addressee(&self, letter: &Letter) -> Addressee<'_> {
+        Addressee {
+            person: Person {
+                email: &self.person.email,
+                first_name: &self.person.first_name,
+                last_name: &self.person.last_name,
+                fields: &self.fields,
+            },
+            tracking: letter.tracking,
+            pixel_token: letter.pixel_token,
+            preference_token: letter.preference_token,
+            asks: letter.asks,
+        }
+    }
 }
 
 struct Ways {
@@ -347,7 +391,49 @@ fn missing_pictures(source: &Source<'_>, enclosures: Option<&Enclosures>) -> Vec
         .collect()
 }
 
-/// Reads a person's further fields from the JSON object that the table keeps; what is none has none.
-pub fn fields(json: &str) -> BTreeMap<String, String> {
-    serde_json::from_str(json).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::contact::AddressError;
+    use crate::render::link::LinkError;
+    use crate::render::template::Place;
+
+    #[test]
+    fn what_is_said_without_a_value_has_none() {
+        let secret = || "ana@example.org".to_owned();
+        let place = || Place {
+            block: Some(2),
+            part: "link",
+        };
+        let link = |error| RenderError::Link {
+            place: place(),
+            error,
+        };
+        let (place, message) = (place(), secret());
+        let errors: [LetterError; 6] = [
+            link(LinkError::Scheme(secret())).into(),
+            link(LinkError::Picture(secret())).into(),
+            link(LinkError::Syntax(secret())).into(),
+            RenderError::Evaluation { place, message }.into(),
+            MimeError::Value {
+                header: "To",
+                value: secret(),
+            }
+            .into(),
+            MimeError::Address {
+                header: "To",
+                error: AddressError::Syntax(secret()),
+            }
+            .into(),
+        ];
+        for error in errors {
+            assert!(error.to_string().contains("ana@"), "{error}");
+            let said = error.without_value();
+            assert!(!said.contains("ana@"), "{said}");
+            assert!(
+                said.contains("block 3 (link)") || said.contains("the To "),
+                "{said}"
+            );
+        }
+    }
 }

@@ -83,8 +83,10 @@ pub struct AuditProblem {
     /// A stable name: `pixel`, `foreign_pixel`, `unresolved_field`, `no_postal_address`, `headers`, `recipient`,
     /// `preference_link`, `tracking_link`, `question`, `files`, `large`, `clipped`, `format`.
     pub id: &'static str,
-    /// A sentence: what is wrong and what to do.
+    /// A sentence: what is wrong and what to do. Nothing of the reader's own stands in it.
     pub message: String,
+    /// The start of what it is about, which may hold the reader's own data; empty where nothing is quoted.
+    pub quote: String,
 }
 
 /// Checks a finished mail; an empty answer is a clean one.
@@ -138,6 +140,7 @@ impl Found {
             severity: Severity::Error,
             id,
             message: message.into(),
+            quote: String::new(),
         });
     }
 
@@ -146,6 +149,7 @@ impl Found {
             severity: Severity::Warning,
             id,
             message: message.into(),
+            quote: String::new(),
         });
     }
 }
@@ -271,13 +275,13 @@ fn check_pixels(html: &str, expected: &Expected, found: &mut Found) {
             found.error("pixel", "The pixel has no empty alt text.");
         }
         if !is_own && (is_tiny(image) || has_token_path(&src)) {
-            found.error(
-                "foreign_pixel",
-                format!(
-                    "The mail loads a tracking picture that is not this reader's: {}. Take it out.",
-                    src.chars().take(80).collect::<String>()
-                ),
-            );
+            found.0.push(AuditProblem {
+                severity: Severity::Error,
+                id: "foreign_pixel",
+                message: "The mail loads a tracking picture that is not this reader's. Take it out."
+                    .to_owned(),
+                quote: src.chars().take(80).collect(),
+            });
         }
     }
     let wanted = usize::from(expected.pixel.is_some());

@@ -32,6 +32,22 @@ pub enum LinkError {
     Syntax(String),
 }
 
+impl LinkError {
+    /// Says it without the address, which may hold a reader's own data.
+    pub fn without_value(&self) -> &'static str {
+        match self {
+            Self::Empty => "an address is empty; give it one that begins with https://",
+            Self::Scheme(_) => {
+                "what comes out is no address for a link; use one that begins with https://, http://, mailto: or tel:"
+            }
+            Self::Picture(_) => {
+                "what comes out is no address of a picture; use one that begins with https:// or http://"
+            }
+            Self::Syntax(_) => "what comes out is no complete address; check it for typing errors",
+        }
+    }
+}
+
 /// Checks an address as its author wrote it: a merge field may stand in it or be all of it.
 pub fn check_source(source: &str, kind: Kind) -> Result<(), LinkError> {
     let source = source.trim();

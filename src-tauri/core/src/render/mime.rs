@@ -103,6 +103,17 @@ pub enum MimeError {
     Body,
 }
 
+impl MimeError {
+    /// Says it without the value, which may be the reader's.
+    pub fn without_value(&self) -> String {
+        match self {
+            Self::Address { header, .. } => format!("the {header} address cannot be used; check it"),
+            Self::Value { header, .. } => format!("the {header} header cannot carry what stands in it"),
+            Self::Local { .. } | Self::Body => self.to_string(),
+        }
+    }
+}
+
 /// Returns the Message-ID, without `<>`, of the mail with this preference token: the same at every retry.
 ///
 /// It says nothing of the token, since answers quote it to others.

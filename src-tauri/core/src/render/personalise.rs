@@ -118,6 +118,16 @@ impl RenderError {
             | Self::Evaluation { place, .. } => place,
         }
     }
+
+    /// Says it without any value of the reader's.
+    pub fn without_value(&self) -> String {
+        match self {
+            Self::Unresolved { .. } | Self::Fuel { .. } => self.to_string(),
+            Self::Link { place, error } => format!("in {place}, {}", error.without_value()),
+            // MiniJinja may quote what it was given.
+            Self::Evaluation { place, .. } => format!("{place} could not be filled in; look at the preview"),
+        }
+    }
 }
 
 /// Returns the name under which a column is reached as a merge field: `Company name` → `company_name`.

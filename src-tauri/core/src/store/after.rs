@@ -13,7 +13,10 @@ use std::collections::BTreeMap;
 pub const GIVEN_UP: &str = "Given up after";
 
 /// A mail that failed; `?1` is the campaign.
-const FAILED: &str = "m.campaign_id = ?1 AND (m.state = 'rejected' OR (m.state = 'skipped' AND m.skip_reason = 'render_failed'))";
+///
+/// The states stand by themselves, or no index would be used.
+const FAILED: &str = "m.campaign_id = ?1 AND m.state IN ('rejected', 'skipped')
+           AND (m.state = 'rejected' OR m.skip_reason = 'render_failed')";
 /// A mail of which nobody knows whether it left, and the user has not said that it is to be left.
 const UNDECIDED: &str = "m.campaign_id = ?1 AND m.state = 'uncertain' AND m.left_at IS NULL";
 /// Nothing goes there any more.
@@ -58,8 +61,14 @@ fn trouble(row: &Row<'_>) -> rusqlite::Result<Trouble> {
 
 /// Returns up to `limit` mails that were not accepted: those that may work next time first, then by id.
 pub fn troubles(conn: &Conn, id: CampaignId, which: Which, limit: u32) -> Result<Vec<Trouble>> {
+    let mut statement = conn.prepare_cached(&troubles_sql(which))?;
+    let rows = statement.query_map((id.0, limit), trouble)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn troubles_sql(which: Which) -> String {
     let condition = which.condition();
-    let mut statement = conn.prepare_cached(&format!(
+    format!(
         "SELECT m.id, m.contact_id, m.email, m.state, m.reply,
                 trim(coalesce(c.first_name, '') || ' ' || coalesce(c.last_name, '')) AS name,
                 (SELECT max(e.at) FROM message_event AS e WHERE e.message_id = m.id) AS at,
@@ -69,20 +78,22 @@ pub fn troubles(conn: &Conn, id: CampaignId, which: Which, limit: u32) -> Result
          WHERE {condition}
          ORDER BY temporary DESC, m.id
          LIMIT ?2"
-    ))?;
-    let rows = statement.query_map((id.0, limit), trouble)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    )
 }
 
 /// Returns how many mails were not accepted, and how many of these may work next time and can be sent.
 pub fn count(conn: &Conn, id: CampaignId, which: Which) -> Result<(u32, u32)> {
-    let condition = which.condition();
     Ok(conn
-        .prepare_cached(&format!(
-            "SELECT count(*) AS n, coalesce(sum({TEMPORARY} AND NOT {STOPPED}), 0) AS temporary
-             FROM message AS m WHERE {condition}"
-        ))?
+        .prepare_cached(&count_sql(which))?
         .query_row([id.0], |row| Ok((row.get("n")?, row.get("temporary")?)))?)
+}
+
+fn count_sql(which: Which) -> String {
+    let condition = which.condition();
+    format!(
+        "SELECT count(*) AS n, coalesce(sum({TEMPORARY} AND NOT {STOPPED}), 0) AS temporary
+         FROM message AS m WHERE {condition}"
+    )
 }
 
 /// Returns how many uncertain mails the user leaves as they are.
@@ -102,15 +113,17 @@ pub fn ids(
     after: MessageId,
     limit: u32,
 ) -> Result<Vec<MessageId>> {
+    let mut statement = conn.prepare_cached(&ids_sql(which))?;
+    let rows = statement.query_map((id.0, after.0, limit), |row| row.get(0).map(MessageId))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn ids_sql(which: Which) -> String {
     let (condition, more) = match which {
         Which::Failed => (FAILED, TEMPORARY),
         Which::Undecided => (UNDECIDED, "1"),
     };
-    let mut statement = conn.prepare_cached(&format!(
-        "SELECT m.id FROM message AS m WHERE {condition} AND {more} AND m.id > ?2 ORDER BY m.id LIMIT ?3"
-    ))?;
-    let rows = statement.query_map((id.0, after.0, limit), |row| row.get(0).map(MessageId))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    format!("SELECT m.id FROM message AS m WHERE {condition} AND {more} AND m.id > ?2 ORDER BY m.id LIMIT ?3")
 }
 
 /// Where a mail stands, and whether anything may go there.
@@ -199,12 +212,15 @@ pub fn leave(conn: &Conn, campaign: CampaignId, id: MessageId, now: Instant) -> 
     Ok(changed > 0)
 }
 
-/// People of an audience who are not in a campaign's ledger; `?1` and `?2` as in
+/// People of an audience who are not in a campaign's ledger, neither themselves nor with their address: who was erased
+/// and came back has got it, and [`has_row`] says the same when they are planned. `?1` and `?2` as in
 /// [`super::message::IN_AUDIENCE`], `?3` the campaign.
 fn newcomers_sql(what: &str) -> String {
     format!(
         "SELECT {what} FROM contact
-         WHERE {} AND NOT EXISTS (SELECT 1 FROM message WHERE campaign_id = ?3 AND contact_id = contact.id)",
+         WHERE {}
+           AND NOT EXISTS (SELECT 1 FROM message WHERE campaign_id = ?3 AND contact_id = contact.id)
+           AND NOT EXISTS (SELECT 1 FROM message WHERE campaign_id = ?3 AND address_hash = contact.address_hash)",
         super::message::IN_AUDIENCE
     )
 }
@@ -300,6 +316,15 @@ pub fn follow_up(conn: &Conn, id: CampaignId) -> Result<Option<String>> {
         .flatten())
 }
 
+/// Returns the finished campaigns of which something is prepared for new people, with what is known of it.
+pub fn follow_ups(conn: &Conn) -> Result<Vec<(CampaignId, String)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT id, follow_up FROM campaign WHERE state = 'finished' AND follow_up IS NOT NULL ORDER BY id",
+    )?;
+    let rows = statement.query_map([], |row| Ok((CampaignId(row.get("id")?), row.get("follow_up")?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// Lets a finished campaign send again; tells whether it was finished. Never while mails to new people are prepared.
 pub fn reopen(conn: &Conn, id: CampaignId, now: Instant) -> Result<bool> {
     let changed = conn
@@ -326,5 +351,27 @@ mod tests {
         let conn = testing::memory();
         let plan = testing::plan(&conn, &newcomers_sql("count(*)"), &[&"[]", &"[]", &1]);
         assert!(plan.contains("message_by_contact"), "{plan}");
+        assert!(plan.contains("message_by_address"), "{plan}");
+    }
+
+    #[test]
+    fn what_failed_is_found_without_reading_the_ledger() {
+        let conn = testing::memory();
+        for sql in [
+            count_sql(Which::Failed),
+            troubles_sql(Which::Failed),
+            ids_sql(Which::Failed),
+            count_sql(Which::Undecided),
+            troubles_sql(Which::Undecided),
+            ids_sql(Which::Undecided),
+        ] {
+            let given: [&dyn rusqlite::ToSql; 3] = [&1, &0, &500];
+            let n = conn.prepare(&sql).unwrap().parameter_count();
+            let plan = testing::plan(&conn, &sql, &given[..n]);
+            assert!(
+                plan.contains("message_by_state (campaign_id=? AND state=?)"),
+                "{sql}\n{plan}"
+            );
+        }
     }
 }

@@ -157,13 +157,8 @@ pub fn erase(conn: &Conn, id: ContactId, at: Instant) -> Result<bool> {
              not_tracked = 'erased', signal = 'no_signal', first_open_at = NULL, looks = 0, hits = 0,
              machine_hits = 0, last_hit_at = NULL, contact_revision = 0
          WHERE contact_id = ?1",
-        // What preparations found names people by their address.
-        "UPDATE campaign
-         SET preflight = replace(preflight, e.quoted, '\"(erased)\"'),
-             follow_up = replace(follow_up, e.quoted, '\"(erased)\"')
-         FROM (SELECT json_quote(email) AS quoted FROM contact WHERE id = ?1) AS e
-         WHERE instr(preflight, e.quoted) OR instr(follow_up, e.quoted)",
-        // With it go their fields, history, places in lists and requests for a copy.
+        // With it go their fields, history, places in lists and requests for a copy. What preparations found names people
+        // by this row's id alone.
         "DELETE FROM contact WHERE id = ?1",
     ] {
         conn.prepare_cached(sql)?.execute([id.0])?;
@@ -325,8 +320,6 @@ mod tests {
              INSERT INTO data_request (contact_id, message_id, at, state, next_attempt_at, sent_at, reply, problem)
              VALUES (1, 1, 9, 'sent', 9, 9, '250 <ana@example.org> ok', 'ana@example.org waits');
              INSERT INTO outbox_mail (at, to_address, subject, path) VALUES (4, 'ana@example.org', 's', 'outbox/other/c.eml');
-             UPDATE campaign SET preflight = '{\"examples\":[\"ana@example.org\",\"bo@example.org\"]}',
-               follow_up = '{\"examples\":[\"ana@example.org\"]}' WHERE id = 1;
              INSERT INTO suppression (address_hash, kind, reason, at)
              SELECT address_hash, 'manual', 'ana@example.org called', 9 FROM contact WHERE id = 1;",
         )

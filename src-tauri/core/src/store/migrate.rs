@@ -295,6 +295,41 @@ mod tests {
     }
 
     #[test]
+    fn what_older_preparations_found_names_nobody_any_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("casement.db");
+        let mut conn = before_0004(&path);
+        conn.execute_batch(
+            r#"UPDATE campaign SET preflight = '{"id":1,"to_send":2,"findings":[
+                 {"level":"error","id":"render_failed","message":"\"ana@example.org\" is no address for a link.","examples":["ana@example.org"]},
+                 {"level":"warning","id":"unresolved_field","message":"No value for town.","recipients":2,"examples":["ana@example.org"]}
+               ],"from":"Club"}' WHERE id = 1;
+               UPDATE campaign SET preflight = 'no JSON' WHERE id = 2;"#,
+        )
+        .unwrap();
+        migrate(&mut conn, &path, &dir.path().join("backups"), now()).unwrap();
+        let kept = |id: i64| -> String {
+            conn.query_row("SELECT preflight FROM campaign WHERE id = ?1", [id], |row| {
+                row.get(0)
+            })
+            .unwrap()
+        };
+        let after: serde_json::Value = serde_json::from_str(&kept(1)).unwrap();
+        assert!(!kept(1).contains("ana@"), "{after:#}");
+        let findings = after["findings"].as_array().unwrap();
+        assert_eq!(
+            (findings.len(), &after["to_send"], &after["from"]),
+            (2, &2.into(), &"Club".into())
+        );
+        assert_eq!(findings[0]["level"], "error", "what blocked still blocks");
+        assert_eq!(
+            (&findings[1]["message"], &findings[1]["recipients"]),
+            (&"No value for town.".into(), &2.into())
+        );
+        assert_eq!(kept(2), "no JSON", "what cannot be read is left as it is");
+    }
+
+    #[test]
     fn a_large_feed_is_brought_up_to_date_in_seconds() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("casement.db");

@@ -910,6 +910,14 @@ export type CampaignFollowUpResponse = {
  */
 new_people: number, 
 /**
+ * Mails to them are being prepared or thrown away; until that is over nothing else can be done.
+ */
+busy: boolean, 
+/**
+ * The job that prepares them; `null` where none is at work.
+ */
+job: JobId | null, 
+/**
  * What their preparation found; `null` where none is prepared.
  */
 prepared: Preflight | null, 
@@ -1652,7 +1660,11 @@ block: number | null,
  */
 recipients: number, 
 /**
- * Up to five of their addresses.
+ * Up to five of them; none in a preview, which is of one reader.
+ */
+people: Array<ContactId>, 
+/**
+ * Their addresses of now. Never kept: who was erased is not named.
  */
 examples: Array<string>, };
 export type FindingLevel = "error" | "warning" | "note";

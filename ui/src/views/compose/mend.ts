@@ -20,6 +20,7 @@ export function mendAt(finding: Finding, campaign: CampaignId): { label: string;
       return { label: "Campaign settings", href: `#/compose/${campaign}?panel=settings` };
     case "attachment_missing":
     case "files_too_large":
+    case "too_many_files":
     case "heavy_files":
       return { label: "Show the files", href: `#/compose/${campaign}` };
     case "no_subject":

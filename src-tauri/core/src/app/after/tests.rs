@@ -223,3 +223,34 @@ fn an_erased_person_gets_nothing_again() {
     );
     assert!(again(&stage, id, None).is_err());
 }
+
+#[test]
+fn what_a_mail_service_refused_is_forgotten_only_when_something_is_sent_again() {
+    let (stage, id) = finished(&["busy@example.org", "gone@example.org"], FAILED);
+    let engine = &stage.bench.engine;
+    let now = engine.clock.now();
+    engine
+        .write(&[], move |conn| {
+            Ok(standing::refuse(conn, id, "Some service", now, "550 no")?)
+        })
+        .unwrap();
+    let refusals = || {
+        engine
+            .read(|conn| Ok(standing::refusals(conn, id)?))
+            .unwrap()
+            .len()
+    };
+    engine
+        .write(&[], move |conn| Ok(after::set_follow_up(conn, id, Some("{}"))?))
+        .unwrap();
+    assert!(
+        again(&stage, id, None).is_err(),
+        "mails to new people are prepared"
+    );
+    assert_eq!(refusals(), 1, "nothing was sent again");
+    engine
+        .write(&[], move |conn| Ok(after::set_follow_up(conn, id, None)?))
+        .unwrap();
+    again(&stage, id, None).unwrap();
+    assert_eq!(refusals(), 0);
+}

@@ -437,3 +437,38 @@ fn a_campaign_file_brings_its_files_or_nothing() {
     let all = super::super::campaign::list(engine, serde_json::from_value(json!({})).unwrap()).unwrap();
     assert_eq!(all.campaigns.len(), 1, "half a campaign is none");
 }
+
+#[test]
+fn pictures_that_no_block_shows_leave_room_for_files() {
+    let stage = Stage::set();
+    stage.person("a@example.org", ConsentState::Granted);
+    let id = stage.draft();
+    let mut digests = Vec::new();
+    for n in 0..=rules::MAX_FILES {
+        let bytes = [PNG, n.to_string().as_bytes()].concat();
+        let path = stage.bench.file("picture.png", bytes);
+        digests.push(attach(&stage, id, &path, Placement::Inline).unwrap().digest);
+    }
+    for n in 0..rules::MAX_FILES {
+        let path = stage.bench.file(&format!("{n}.txt"), n.to_string());
+        attach(&stage, id, &path, Placement::Attached).unwrap();
+    }
+    let more = stage.bench.file("more.txt", "more");
+    let error = attach(&stage, id, &more, Placement::Attached).unwrap_err();
+    assert!(error.message.contains("can have 50 files"), "{error}");
+    assert!(stage.prepare(id).ready, "just as many as may be");
+
+    // A block that shows one of the pictures makes them one too many.
+    let saving = json!({
+        "id": id, "name": "Spring", "subject": "Hello", "account": stage.account,
+        "audience": { "include": [stage.list], "exclude": [] }, "document": image(&digests[0])["document"],
+    });
+    super::super::campaign::save(&stage.bench.engine, serde_json::from_value(saving).unwrap()).unwrap();
+    let preflight = stage.prepare(id);
+    assert_eq!(ids(&preflight, FindingLevel::Error), ["too_many_files"]);
+    assert!(
+        preflight.findings[0].message.contains("51 files"),
+        "{:?}",
+        preflight.findings[0]
+    );
+}

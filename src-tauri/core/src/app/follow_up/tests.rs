@@ -5,6 +5,9 @@ use super::*;
 use crate::api::{CampaignRetry, JobState};
 use crate::app::{contact, verify};
 use crate::domain::consent::ConsentState;
+use crate::domain::contact::Person;
+use crate::store::contact::Adding;
+use crate::store::{self, setting};
 use serde_json::json;
 
 fn finished(emails: &[&str]) -> (Stage, CampaignId) {
@@ -94,8 +97,10 @@ fn who_was_erased_and_came_back_does_not_get_it_twice() {
         preflight.to_send, 1,
         "the old row keeps its keyed hash, and so the address is known: {preflight:?}"
     );
-    discard(engine, CampaignFollowUpDiscard { id }).unwrap();
-    assert_eq!(mails(&stage, id), before);
+    launched(&stage, id).unwrap();
+    stage.send();
+    assert_eq!(mails(&stage, id), before + 1);
+    assert_eq!(asked(&stage, id).new_people, 0, "whoever came back is not new");
 }
 
 fn message_contact(conn: &Conn, id: CampaignId) -> i64 {
@@ -168,6 +173,151 @@ fn a_preparation_that_a_crash_cut_off_is_thrown_away() {
     recover(engine).unwrap();
     assert_eq!(asked(&stage, id).new_people, 1);
     assert_eq!(stage.row(id).counts.get("planned"), None);
+}
+
+fn sql(stage: &Stage, text: &'static str) {
+    let run = move |conn: &Conn| {
+        conn.execute_batch(text).unwrap();
+        Ok(())
+    };
+    stage.bench.engine.write(&[], run).unwrap();
+}
+
+#[test]
+fn what_is_being_thrown_away_is_neither_launched_nor_prepared_again() {
+    let (stage, id) = finished(&["a@example.org"]);
+    let engine = &stage.bench.engine;
+    stage.person("c@example.org", ConsentState::Granted);
+    prepared(&stage, id);
+    sql(
+        &stage,
+        "CREATE TRIGGER full BEFORE DELETE ON message BEGIN SELECT RAISE(ABORT, 'full'); END",
+    );
+    assert!(discard(engine, CampaignFollowUpDiscard { id }).is_err());
+    sql(&stage, "DROP TRIGGER full");
+    let found = asked(&stage, id);
+    assert_eq!((found.busy, found.job, found.prepared), (true, None, None));
+    let error = launched(&stage, id).unwrap_err();
+    assert!(error.message.contains("Prepare them first"), "{error}");
+    assert!(prepare(engine, CampaignFollowUpPrepare { id }).is_err());
+    recover(engine).unwrap();
+    let found = asked(&stage, id);
+    assert_eq!((found.busy, found.new_people), (false, 1));
+    assert_eq!(stage.row(id).counts.get("planned"), None);
+}
+
+#[test]
+fn what_another_version_prepared_keeps_no_workspace_shut_and_can_be_discarded() {
+    let (stage, id) = finished(&["a@example.org"]);
+    let engine = &stage.bench.engine;
+    stage.person("c@example.org", ConsentState::Granted);
+    prepared(&stage, id);
+    let foreign =
+        r#"UPDATE campaign SET follow_up = json_set(follow_up, '$.preflight', json('{"mails":1}'))"#;
+    sql(&stage, foreign);
+    recover(engine).unwrap();
+    for error in [
+        get(engine, CampaignFollowUp { id }).unwrap_err(),
+        launched(&stage, id).unwrap_err(),
+    ] {
+        assert!(
+            error.message.contains("cannot be read") && error.message.contains("Discard it"),
+            "{error}"
+        );
+    }
+    assert_eq!(
+        stage.row(id).counts["planned"],
+        1,
+        "nothing is thrown away unasked"
+    );
+    discard(engine, CampaignFollowUpDiscard { id }).unwrap();
+    assert_eq!(asked(&stage, id).new_people, 1);
+    assert_eq!(stage.row(id).counts.get("planned"), None);
+
+    sql(&stage, "UPDATE campaign SET follow_up = '{}'");
+    recover(engine).unwrap();
+}
+
+#[test]
+fn whoever_asks_while_it_is_prepared_is_told_the_job() {
+    let (stage, id) = finished(&["a@example.org"]);
+    let engine = &stage.bench.engine;
+    stage.person("c@example.org", ConsentState::Granted);
+    // A server that says nothing holds up the login at the end of the preparation.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let saving = json!({ "id": stage.account, "name": "Server", "kind": "smtp", "host": "127.0.0.1",
+                         "port": server.local_addr().unwrap().port(), "tls": "none", "from_name": "Club",
+                         "from_address": "club@example.org" });
+    crate::app::account::save(engine, serde_json::from_value(saving).unwrap()).unwrap();
+    let job = prepare(engine, CampaignFollowUpPrepare { id }).unwrap().job;
+    let (stream, _) = server.accept().unwrap();
+    let found = asked(&stage, id);
+    assert_eq!((found.busy, found.job, found.prepared), (true, Some(job), None));
+    let error = prepare(engine, CampaignFollowUpPrepare { id }).unwrap_err();
+    assert!(error.message.contains("being prepared"), "{error}");
+    drop((stream, server));
+    assert_eq!(engine.jobs.wait(job).unwrap().state, JobState::Done);
+    let found = asked(&stage, id);
+    assert_eq!((found.busy, found.job), (false, None));
+    let ids: Vec<String> = found
+        .prepared
+        .unwrap()
+        .findings
+        .into_iter()
+        .map(|found| found.id)
+        .collect();
+    assert!(ids.contains(&"account_cannot_log_in".to_owned()), "{ids:?}");
+}
+
+#[test]
+fn an_account_that_waited_for_the_user_sends_to_new_people() {
+    let (stage, id) = finished(&["a@example.org"]);
+    let (engine, account) = (&stage.bench.engine, stage.account);
+    stage.person("c@example.org", ConsentState::Granted);
+    let (now, steady) = (engine.clock.now(), engine.clock.steady());
+    engine
+        .write(&[], move |conn| {
+            terms::block(conn, account, "Its password is gone.", steady, now)
+        })
+        .unwrap();
+    prepared(&stage, id);
+    launched(&stage, id).unwrap();
+    stage.send();
+    let row = stage.row(id);
+    assert_eq!((row.state, row.counts["accepted"]), (CampaignState::Finished, 2));
+}
+
+#[test]
+fn nobody_waits_at_a_launch_until_all_new_people_are_in_the_queue() {
+    let (stage, id) = finished(&["a@example.org"]);
+    let (list, now) = (stage.list, stage.bench.engine.clock.now());
+    let join = move |conn: &Conn| {
+        let key = setting::workspace_key(conn)?;
+        for n in 0..=sending::CHUNK {
+            let email = format!("new{n}@example.org").parse().unwrap();
+            let person = Person::new(email, "Ana", "", Default::default()).unwrap();
+            let adding = Adding {
+                key: &key,
+                at: now,
+                sample: false,
+                consent: None,
+            };
+            let contact = store::contact::add(conn, &person, &adding)?.unwrap();
+            store::list::join(conn, list, contact)?;
+        }
+        Ok(())
+    };
+    stage.bench.engine.write(&[], join).unwrap();
+    assert_eq!(prepared(&stage, id).to_send, sending::CHUNK + 1);
+    launched(&stage, id).unwrap();
+    let counts = stage.row(id).counts;
+    assert_eq!(
+        (counts["queued"], counts["planned"]),
+        (sending::CHUNK, 1),
+        "the rest is the dispatcher's"
+    );
+    stage.send();
+    assert_eq!(stage.row(id).counts["accepted"], sending::CHUNK + 2);
 }
 
 #[test]

@@ -4,6 +4,13 @@ use super::*;
 
 /// What an audit says of a mail that was changed on its way.
 fn audited(change: impl Fn(&mut Rendered), expected: impl Fn(&mut Expected)) -> Vec<&'static str> {
+    problems(change, expected)
+        .iter()
+        .map(|problem| problem.id)
+        .collect()
+}
+
+fn problems(change: impl Fn(&mut Rendered), expected: impl Fn(&mut Expected)) -> Vec<AuditProblem> {
     let someone = Someone::named("Ana", "Li");
     let links = tracked_links();
     let url = links.preferences.clone().expect("there is one");
@@ -28,9 +35,6 @@ fn audited(change: impl Fn(&mut Rendered), expected: impl Fn(&mut Expected)) -> 
     };
     expected(&mut wanted);
     audit(&mail(&rendered, &someone), &wanted)
-        .iter()
-        .map(|problem| problem.id)
-        .collect()
 }
 
 #[test]
@@ -70,6 +74,9 @@ fn the_audit_finds_what_must_not_leave() {
         "<img src='https://spy.example/o/aaaaaaaaaaaaaaaaaaaaaaaaaa.gif'>",
     ] {
         assert_eq!(audited(add(foreign), same), ["foreign_pixel"], "{foreign}");
+        let problem = &problems(add(foreign), same)[0];
+        assert!(problem.quote.starts_with("https://spy.example/"), "{problem:?}");
+        assert!(!problem.message.contains("spy.example"), "{problem:?}");
     }
     assert_eq!(
         audited(add("<img src='https://example.org/garden.jpg' width=300>"), same),

@@ -17,3 +17,16 @@ CREATE INDEX attachment_by_digest ON attachment (digest);
 ALTER TABLE campaign ADD COLUMN follow_up TEXT;
 -- When the user said that an uncertain mail is to be left as it is.
 ALTER TABLE message ADD COLUMN left_at INTEGER;
+
+-- What preparations found named people by their address, and quoted what was wrong with their own data. From now on it
+-- names them by their contact's id, so that nothing of it outlives an erased person. Whoever prepares the campaign again
+-- sees whom it concerns. A launched campaign has neither finding that is reworded: both keep it from being launched.
+UPDATE campaign
+SET preflight = json_set(preflight, '$.findings', (
+  SELECT json_group_array(json_set(f.value,
+    '$.examples', json('[]'),
+    '$.message', CASE WHEN f.value ->> 'id' IN ('render_failed', 'audit_mismatch')
+      THEN 'Some mails could not be made as they must be. Prepare the campaign again to see which.'
+      ELSE f.value ->> 'message' END))
+  FROM json_each(preflight, '$.findings') AS f))
+WHERE CASE WHEN json_valid(preflight) THEN json_type(preflight, '$.findings') = 'array' END;
