@@ -114,7 +114,7 @@ fn bring_back(residence: &casement_core::api::Residence, request: Value, json: b
                         return Err(error.into());
                     }
                 }
-                Event::Reopen => break,
+                Event::Reopen {} => break,
                 _ => {}
             }
         }

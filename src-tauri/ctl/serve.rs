@@ -91,7 +91,7 @@ pub fn listen(workspace: &Path, options: &Listen, json: bool, sending: bool) -> 
         let sender = sender.clone();
         // Ends with the engine, whose events end.
         std::thread::spawn(move || {
-            if events.into_iter().any(|event| matches!(event, Event::Reopen)) {
+            if events.into_iter().any(|event| matches!(event, Event::Reopen {})) {
                 let _ = sender.send(End::Reopen);
             }
         });

@@ -43,8 +43,10 @@ export class CasementWindow {
     page.on("pageerror", (error) => this.complaints.push(error.message));
   }
 
-  static async open(): Promise<CasementWindow> {
+  /** `prepare` is given the folder of the workspace before anything opens it. */
+  static async open(prepare?: (workspace: string) => void): Promise<CasementWindow> {
     const workspace = mkdtempSync(join(tmpdir(), "casement-e2e-"));
+    prepare?.(workspace);
     process.env["CASEMENT_WORKSPACE"] = workspace;
     process.env["CASEMENTCTL"] ??= join(UI, "../target/debug/casementctl");
     const server = await preview({ root: UI, preview: { port: 0, strictPort: false } });

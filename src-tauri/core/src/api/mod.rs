@@ -99,5 +99,5 @@ pub enum Event {
     /// A long job moved on or ended.
     Job(Job),
     /// A backup waits to take the workspace's place: whoever runs the engine is to close it and open it again.
-    Reopen,
+    Reopen {},
 }

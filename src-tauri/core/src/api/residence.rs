@@ -201,7 +201,7 @@ impl Shared {
             };
             let mut is_to_reopen = false;
             for event in events {
-                if matches!(event, Event::Reopen) {
+                if matches!(event, Event::Reopen {}) {
                     is_to_reopen = true;
                     break;
                 }
@@ -218,7 +218,7 @@ impl Shared {
                 }
             };
             // Whoever hears of it and asks again waits for the engine to come.
-            self.send(&Event::Reopen);
+            self.send(&Event::Reopen {});
             if let State::Open(engine) = before {
                 engine.shutdown();
             }

@@ -1636,7 +1636,7 @@ export type Event = { "changed": {
 /**
  * Sorted, without repeats.
  */
-tags: Array<Tag>, } } | { "job": Job } | "reopen";
+tags: Array<Tag>, } } | { "job": Job } | { "reopen": Record<symbol, never> };
 export type ExportFormat = "csv" | "html";
 export type Finding = { 
 /**

@@ -32,7 +32,7 @@ pub fn start(engine: &Arc<Engine>, request: BackupRestore) -> Result<BackupResto
         let engine = engine.clone();
         move |progress| {
             stage(&engine.workspace, &path, source, progress)?;
-            engine.tell(Event::Reopen);
+            engine.tell(Event::Reopen {});
             Ok(serde_json::Value::Null)
         }
     });

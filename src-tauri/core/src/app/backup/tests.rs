@@ -40,7 +40,7 @@ fn over(stage: &Stage, engine: &Arc<Engine>, path: &Path) -> Arc<Engine> {
     let job = engine.jobs.wait(job).unwrap();
     assert_eq!(job.error, None);
     assert!(
-        events.try_iter().any(|event| matches!(event, Event::Reopen)),
+        events.try_iter().any(|event| matches!(event, Event::Reopen {})),
         "whoever runs the engine is told to open it again"
     );
     engine.shutdown();
