@@ -41,7 +41,7 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("getrandom", &["ids"]),
-    ("zip", &["app::backup::archive"]),
+    ("zip", &["app::backup::archive", "app::backup::tests"]),
     ("tauri", &[]),
 ];
 

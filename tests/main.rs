@@ -2,6 +2,7 @@
 //!
 //! - `architecture`: the rules of `docs/architecture.md`.
 //! - `attacks`: what strangers send to the listener, and that nothing comes of it.
+//! - `backup`: a workspace saved and brought back, by the real process.
 //! - `bad_input`: what is wrong gets a clear sentence, and nothing is lost.
 //! - `bad_places`: the same for ports, folders, disks and databases that cannot be used.
 //! - `bindings`: the TypeScript that the window compiles against is made from the command table.
@@ -31,6 +32,7 @@
 
 mod architecture;
 mod attacks;
+mod backup;
 mod bad_input;
 mod bad_places;
 mod bindings;

@@ -5,7 +5,7 @@ use crate::run::Session;
 use crate::{print, serve};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{Event, JobState};
-use casement_core::engine::socket::Host;
+use casement_core::engine::socket::{Client, Host};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -82,12 +82,26 @@ pub fn restore(workspace: &Path, options: &Restore, json: bool) -> Result<ExitCo
         Ok(mut remote) => {
             if options.dry_run {
                 show_look(&remote.call("backup_look", request)?, json);
-            } else {
-                let started = remote.call("backup_restore", request)?;
-                remote.wait_job(started, |_| {})?;
-                print::out("the Casement that has this workspace open brings the backup back now\n");
+                return Ok(ExitCode::SUCCESS);
             }
-            return Ok(ExitCode::SUCCESS);
+            // Whoever has the workspace opens it anew; in between nobody else may.
+            let mut follower = Client::connect(workspace)?;
+            follower.subscribe()?;
+            let started = remote.call("backup_restore", request)?;
+            while let Ok(event) = follower.next_event() {
+                match event {
+                    Event::Job(job) if json!(job.id) == started["job"] => {
+                        if let Some(error) = job.error {
+                            return Err(error.into());
+                        }
+                    }
+                    Event::Reopen {} => break,
+                    _ => {}
+                }
+            }
+            let told =
+                json!({ "text": "The Casement that has this workspace open brings the backup back now." });
+            return show_told(&told, json).map(|()| ExitCode::SUCCESS);
         }
     };
     let residence = serve::reside(workspace, first, |_| {})?;
@@ -119,11 +133,15 @@ fn bring_back(residence: &casement_core::api::Residence, request: Value, json: b
             }
         }
     }
+    // The newest line of the feed says what became of it.
     let feed = residence.call(
         "activity_list",
         json!({ "before": null, "campaign": null, "limit": 1 }),
     )?;
-    let told = &feed["rows"][0];
+    show_told(&feed["rows"][0], json)
+}
+
+fn show_told(told: &Value, json: bool) -> Result<()> {
     if json {
         print::json_document(told);
     } else {
