@@ -228,7 +228,7 @@ pub(super) fn login(engine: &Arc<Engine>, facts: &Facts) -> Result<Option<Findin
     let Some(account) = &facts.account else {
         return Ok(None);
     };
-    let result = super::account::probe(engine, account)?;
+    let result = super::login::probe(engine, account)?;
     Ok((!result.ok).then(|| Finding {
         level: FindingLevel::Error,
         id: "account_cannot_log_in".into(),

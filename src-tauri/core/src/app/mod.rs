@@ -3,6 +3,8 @@
 //! May use `api`'s structs (plain data) but never its dispatcher. Start at [`engine`].
 
 pub mod account;
+#[cfg(test)]
+mod account_tests;
 pub mod activity;
 pub mod after;
 #[cfg(test)]
@@ -31,6 +33,7 @@ pub mod judging;
 pub mod launch;
 #[cfg(test)]
 mod limits_tests;
+pub mod login;
 pub mod outbox;
 pub mod preflight;
 pub mod progress;

@@ -101,7 +101,10 @@ mod tests {
     fn the_last_with_trouble_are_found_by_their_index() {
         let conn = testing::memory();
         let plan = testing::plan(&conn, OVER_THE_CAP, &[&TROUBLES_KEPT]);
-        assert!(plan.contains("USING COVERING INDEX dialogue_trouble (slot=?)"), "{plan}");
+        assert!(
+            plan.contains("USING COVERING INDEX dialogue_trouble (slot=?)"),
+            "{plan}"
+        );
         assert!(!plan.contains("TEMP B-TREE"), "{plan}");
     }
 }
