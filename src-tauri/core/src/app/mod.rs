@@ -34,6 +34,8 @@ pub mod launch;
 #[cfg(test)]
 mod limits_tests;
 pub mod login;
+#[cfg(test)]
+mod login_tests;
 pub mod outbox;
 pub mod preflight;
 pub mod progress;
