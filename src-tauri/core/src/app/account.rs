@@ -5,7 +5,8 @@ use super::sign_in::lock;
 use super::{sign_in, standing, trust};
 use crate::api::{
     Account, AccountKind, AccountList, AccountListResponse, AccountProvider, AccountProviders,
-    AccountProvidersResponse, AccountRemove, AccountSave, Code, Done, Error, Result, SecretPlace, Tag, Tls,
+    AccountProvidersResponse, AccountRemove, AccountSave, Code, Done, Error, Result, SecretPlace,
+    SignInService, Tag, Tls,
 };
 use crate::delivery::provider;
 use crate::delivery::quota::Limits;
@@ -13,6 +14,7 @@ use crate::delivery::transport::ErrorKind;
 use crate::domain::contact::EmailAddress;
 use crate::ids::AccountId;
 use crate::mail::smtp;
+use crate::net::oauth::Service;
 use crate::secrets::{KeyStoreError, Place, Secret};
 use crate::store::{self, Conn, account, trusted_certificate};
 use std::sync::Arc;
@@ -194,10 +196,22 @@ pub fn providers(_engine: &Arc<Engine>, _request: AccountProviders) -> Result<Ac
         note: preset.note.clone(),
         source: format!("{}, {}", preset.source, preset.date),
         keeps_copy: provider::of(&preset.host).is_some_and(|provider| provider.keeps_copy),
+        domains: preset.domains().map(str::to_owned).collect(),
+        sign_in: signs_in_with(&preset.host),
     };
     Ok(AccountProvidersResponse {
         providers: provider::presets().iter().map(shown).collect(),
     })
+}
+
+/// Returns the service that one signs in with at a mail server of its own.
+fn signs_in_with(host: &str) -> Option<SignInService> {
+    let services = [
+        (Service::Google, SignInService::Google),
+        (Service::Microsoft, SignInService::Microsoft),
+    ];
+    let mut owners = services.into_iter().filter(|(service, _)| service.owns(host));
+    owners.next().map(|(_, service)| service)
 }
 
 /// Tells whether a host is this computer: the only one that mails may reach unencrypted.

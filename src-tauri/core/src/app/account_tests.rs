@@ -3,7 +3,8 @@
 use super::testing::{Bench, Keys, bench_with};
 use super::{account, login, standing, trust};
 use crate::api::{
-    Account, AccountKind, AccountList, AccountSave, AccountState, AccountTest, AccountTrust, Tls,
+    Account, AccountKind, AccountList, AccountProviders, AccountSave, AccountState, AccountTest,
+    AccountTrust, SignInService, Tls,
 };
 use crate::delivery::standing::Trip;
 use crate::delivery::transport::{DeliveryError, ErrorKind, OutgoingMail};
@@ -215,4 +216,33 @@ fn a_certificate_that_is_trusted_lets_a_waiting_account_go_on_and_is_kept_where_
         .read(|conn| Ok(crate::store::trusted_certificate::find(conn, id)?))
         .unwrap();
     assert!(rows.is_none(), "a certificate without encryption is none");
+}
+
+#[test]
+fn who_signs_in_has_one_provider_for_each_domain_and_one_for_organisations() {
+    let scene = scene();
+    let answer = account::providers(&scene.bench.engine, AccountProviders {}).unwrap();
+    for service in [SignInService::Google, SignInService::Microsoft] {
+        let of_service = answer
+            .providers
+            .iter()
+            .filter(|provider| provider.sign_in == Some(service));
+        let for_organisations = of_service.filter(|provider| provider.domains.is_empty());
+        assert_eq!(for_organisations.count(), 1, "the window takes it: {service:?}");
+    }
+    let of = |domain: &str| {
+        let has = |domains: &[String]| domains.iter().any(|one| one == domain);
+        answer
+            .providers
+            .iter()
+            .find(|provider| has(&provider.domains))
+            .unwrap()
+    };
+    assert_eq!(of("googlemail.com").sign_in, Some(SignInService::Google));
+    assert_eq!(of("hotmail.com").sign_in, Some(SignInService::Microsoft));
+    assert_eq!(of("fastmail.com").sign_in, None);
+    assert_eq!(
+        (of("mailbox.org").host.as_str(), of("mailbox.org").tls),
+        ("smtp.mailbox.org", Tls::Tls)
+    );
 }
