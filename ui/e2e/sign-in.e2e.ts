@@ -34,6 +34,7 @@ describe("an account that signs in", () => {
     await window.go("/settings?new=smtp");
     await page.getByLabel("Your name, as readers see it").fill("Riverside Rowing Club");
     await page.getByLabel("Your address").fill(USER);
+    await page.getByRole("option", { name: "Google Workspace" }).waitFor({ state: "attached" });
     await page.getByLabel("How you log in").selectOption("google");
     expect(await page.getByLabel("Host").inputValue()).toBe("smtp.gmail.com");
     expect(await page.getByLabel("Password").count(), "a sign-in has no password here").toBe(0);
@@ -73,6 +74,22 @@ describe("an account that signs in", () => {
     await certificate.getByText("You trust this certificate").waitFor();
     await certificate.scrollIntoViewIfNeeded();
     expect(await window.inspect("sign-in-trusted")).toEqual([]);
+
+    // Another server, or another way to it, is not the one that showed the certificate.
+    await page.getByLabel("Encryption").selectOption("tls");
+    await certificate.waitFor({ state: "detached" });
+    await page.getByLabel("Encryption").selectOption("starttls");
+    await page.getByRole("button", { name: "Test connection" }).click();
+    await certificate.getByRole("button", { name: /trust this certificate/ }).click();
+    await certificate.getByText("You trust this certificate").waitFor();
+    await page.getByLabel("Provider").selectOption("fastmail");
+    await page.getByText("You trust this certificate").waitFor({ state: "detached" });
+    await page.getByLabel("Host").fill("localhost");
+    await page.getByLabel("Port").fill(String(services.smtpPort));
+    await page.getByLabel("Encryption").selectOption("starttls");
+    await page.getByRole("button", { name: "Test connection" }).click();
+    await certificate.getByRole("button", { name: /trust this certificate/ }).click();
+    await certificate.getByText("You trust this certificate").waitFor();
   });
 
   it("can be cancelled, and refused on the service's page", async () => {

@@ -177,6 +177,10 @@ data! {
         pub source: String,
         /// Files a copy of each mail with the recipient's pixel in it.
         pub keeps_copy: bool,
+        /// The domains of its addresses, in lower case; none where its customers have their own.
+        pub domains: Vec<String>,
+        /// Whom to sign in with there instead of a password; `None` where that is not known.
+        pub sign_in: Option<super::SignInService>,
     }
 
     /// Removes an account and its secret; refused while a campaign is sending from it. Announces `accounts`.

@@ -90,7 +90,7 @@ commands! {
     account_providers(AccountProviders) -> AccountProvidersResponse = app::account::providers;
     account_save(AccountSave) -> Account = app::account::save;
     account_remove(AccountRemove) -> Done = app::account::remove;
-    account_test(AccountTest) -> AccountTestResponse = app::account::test;
+    account_test(AccountTest) -> AccountTestResponse = app::login::test;
     account_sign_in(AccountSignIn) -> AccountSignInStarted = app::sign_in::start;
     account_trust(AccountTrust) -> Account = app::trust::trust;
     domain_check(DomainCheck) -> DomainChecked = app::checks::domain;

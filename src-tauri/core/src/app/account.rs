@@ -1,18 +1,20 @@
-//! Accounts: save, test, remove.
+//! Accounts: list, save, remove. What they log in with and their test is in `login`.
 
 use super::engine::Engine;
+use super::sign_in::lock;
 use super::{sign_in, standing, trust};
 use crate::api::{
     Account, AccountKind, AccountList, AccountListResponse, AccountProvider, AccountProviders,
-    AccountProvidersResponse, AccountRemove, AccountSave, AccountTest, AccountTestResponse, Code, Done,
-    Error, Result, SecretPlace, Tag, TestStep, TestStepKind, Tls,
+    AccountProvidersResponse, AccountRemove, AccountSave, Code, Done, Error, Result, SecretPlace,
+    SignInService, Tag, Tls,
 };
 use crate::delivery::provider;
 use crate::delivery::quota::Limits;
-use crate::delivery::transport::Transport;
+use crate::delivery::transport::ErrorKind;
 use crate::domain::contact::EmailAddress;
 use crate::ids::AccountId;
 use crate::mail::smtp;
+use crate::net::oauth::Service;
 use crate::secrets::{KeyStoreError, Place, Secret};
 use crate::store::{self, Conn, account, trusted_certificate};
 use std::sync::Arc;
@@ -80,7 +82,7 @@ pub(super) fn shown(engine: &Engine, conn: &Conn, account: account::Account) -> 
 }
 
 /// Checks what was typed and returns it as the table keeps it, without its secret.
-fn checked(request: &AccountSave) -> Result<account::Account> {
+pub(super) fn checked(request: &AccountSave) -> Result<account::Account> {
     let name = request.name.trim();
     if name.is_empty() || name.chars().count() > 80 || name.chars().any(char::is_control) {
         return Err(Error::field(
@@ -194,10 +196,22 @@ pub fn providers(_engine: &Arc<Engine>, _request: AccountProviders) -> Result<Ac
         note: preset.note.clone(),
         source: format!("{}, {}", preset.source, preset.date),
         keeps_copy: provider::of(&preset.host).is_some_and(|provider| provider.keeps_copy),
+        domains: preset.domains().map(str::to_owned).collect(),
+        sign_in: signs_in_with(&preset.host),
     };
     Ok(AccountProvidersResponse {
         providers: provider::presets().iter().map(shown).collect(),
     })
+}
+
+/// Returns the service that one signs in with at a mail server of its own.
+fn signs_in_with(host: &str) -> Option<SignInService> {
+    let services = [
+        (Service::Google, SignInService::Google),
+        (Service::Microsoft, SignInService::Microsoft),
+    ];
+    let mut owners = services.into_iter().filter(|(service, _)| service.owns(host));
+    owners.next().map(|(_, service)| service)
 }
 
 /// Tells whether a host is this computer: the only one that mails may reach unencrypted.
@@ -278,10 +292,14 @@ pub fn save(engine: &Arc<Engine>, request: AccountSave) -> Result<Account> {
         AccountKind::Outbox => None,
     };
     let certificate = trust::typed(&request)?;
-    let before = request
-        .id
-        .map(|id| engine.read(|conn| stored(conn, id)))
-        .transpose()?;
+    // Held throughout: no connection renews a permission while the key store's entry is read and written.
+    let slot = request.id.map(|id| engine.sign_ins.slot(id));
+    let mut access = slot.as_deref().map(lock);
+    let before = engine.read(|conn| {
+        // Before the key store is changed, which a refusal of the database's would not undo.
+        refuse_taken(conn, &account.name, request.id)?;
+        request.id.map(|id| stored(conn, id)).transpose()
+    })?;
     if let Some((before, ..)) = &before {
         account.sample = before.sample;
         account.secret_place = before.secret_place;
@@ -289,14 +307,28 @@ pub fn save(engine: &Arc<Engine>, request: AccountSave) -> Result<Account> {
         engine.read(|conn| refuse_in_hand(conn, before, &account))?;
     }
     let was = before.as_ref().map(|(before, row)| (before, row.as_ref()));
-    let signs_in = sign_in::settle(engine, &request, &mut account, signs_in, was)?;
-    if account.kind == AccountKind::Smtp
+    let password = match (account.kind, &signs_in) {
+        (AccountKind::Smtp, None) => typed_password(&request),
+        _ => None,
+    };
+    if let Some((before, None)) = was
         && signs_in.is_none()
-        && let Some(password) = request
-            .password
-            .as_ref()
-            .filter(|password| !password.reveal().is_empty())
+        && password.is_none()
+        && is_elsewhere(before, &account)
     {
+        if !account.user.is_empty() {
+            return Err(Error::field(
+                "password",
+                format!(
+                    "The password that is stored was typed for {}. Type the one for {}.",
+                    before.host, account.host
+                ),
+            ));
+        }
+        sign_in::forget(engine, &mut account)?;
+    }
+    let signs_in = sign_in::settle(engine, &request, &mut account, signs_in, was)?;
+    if let Some(password) = password {
         if account.secret_name.is_empty() {
             account.secret_name = secret_name(engine);
         }
@@ -310,32 +342,79 @@ pub fn save(engine: &Arc<Engine>, request: AccountSave) -> Result<Account> {
         };
     }
     let now = engine.clock.now();
+    // Another port or encryption may take what this one did not.
+    let is_other_way = was.is_none_or(|(before, _)| (before.port, before.tls) != (account.port, account.tls));
+    let is_mended = is_other_way || sign_in::typed_secret(&request).is_some();
     let (row, name) = (account.clone(), account.name.clone());
-    account.id = engine
+    let (id, goes_on) = engine
         .write(&[Tag::Accounts, Tag::Campaigns], move |conn| {
             let id = account::save(conn, &row, now)?;
             store::sign_in::save(conn, id, signs_in.as_ref())?;
-            let trusted = match certificate {
+            let certificate = match certificate {
                 Some(certificate) => Some(trust::row(&row, certificate, now)),
-                None => trust::of(trusted_certificate::find(conn, id)?, &row),
+                None => trusted_certificate::find(conn, id)?,
             };
-            trusted_certificate::save(conn, id, trusted.as_ref())?;
+            trusted_certificate::save(conn, id, trust::of(certificate, &row).as_ref())?;
             // Whatever was wrong may have been mended by this.
-            standing::go_on(conn, &[id])?;
-            Ok(id)
+            let goes_on = !waits_for_sign_in(conn, id, is_mended)?;
+            if goes_on {
+                standing::go_on(conn, &[id])?;
+            }
+            Ok((id, goes_on))
         })
-        .map_err(|error| taken(engine, error, &name))?;
+        .map_err(|error| taken(engine, error, &name, request.id))?;
+    account.id = id;
     // Of another user or client, perhaps; what still holds is asked for anew.
-    engine.sign_ins.forget(account.id);
-    super::sending::go_on(engine, &[account.id]);
+    if let Some(access) = &mut access {
+        **access = None;
+    }
+    drop(access);
+    if goes_on {
+        super::sending::go_on(engine, &[id]);
+    }
     engine.read(|conn| shown(engine, conn, account))
 }
 
+/// Returns the password that was typed; an empty field keeps the one that there is.
+pub(super) fn typed_password(request: &AccountSave) -> Option<&Secret> {
+    let password = request.password.as_ref();
+    password.filter(|password| !password.reveal().is_empty())
+}
+
+/// Tells whether the person has to sign in before an account can go on: a change of its settings, which the window
+/// saves first, would only meet the same refusal again.
+///
+/// `is_mended` says that what was refused will not be tried in the same way.
+pub(super) fn waits_for_sign_in(conn: &Conn, id: AccountId, is_mended: bool) -> Result<bool> {
+    let Some(row) = store::sign_in::find(conn, id)? else {
+        return Ok(false);
+    };
+    let trouble = store::standing::load(conn, id)?.trouble;
+    let was_refused = trouble.is_some_and(|trouble| trouble.kind == ErrorKind::Auth);
+    Ok(row.signed_in_at.is_none() || was_refused && !is_mended)
+}
+
 /// Returns a stored account, and how it signs in.
-fn stored(conn: &Conn, id: AccountId) -> Result<(account::Account, Option<store::sign_in::SignIn>)> {
+pub(super) fn stored(
+    conn: &Conn,
+    id: AccountId,
+) -> Result<(account::Account, Option<store::sign_in::SignIn>)> {
     let account = account::find(conn, id)?.ok_or_else(|| Error::not_found("account", id))?;
     let signs_in = store::sign_in::find(conn, id)?;
     Ok((account, signs_in))
+}
+
+/// Tells whether two accounts log in at the same server as the same user: what is stored of one is for the other.
+pub(super) fn is_same_login(one: &account::Account, other: &account::Account) -> bool {
+    one.host.eq_ignore_ascii_case(&other.host) && one.user == other.user
+}
+
+/// Tells whether what is stored for an account would go to another server now: a password goes to the one that it was
+/// typed for, and to no other.
+fn is_elsewhere(before: &account::Account, after: &account::Account) -> bool {
+    after.kind == AccountKind::Smtp
+        && place(before).is_some()
+        && !before.host.eq_ignore_ascii_case(&after.host)
 }
 
 /// A campaign that is being sent keeps its sender: what was audited is what leaves.
@@ -357,20 +436,31 @@ fn refuse_in_hand(conn: &store::Conn, before: &account::Account, after: &account
     }
 }
 
-fn taken(engine: &Engine, error: Error, name: &str) -> Error {
-    let exists = engine.read(|conn| Ok(account::find_by_name(conn, name)?.is_some()));
-    if matches!(exists, Ok(true)) && error.code == Code::Storage {
-        return Error::field(
+/// Refuses a name that another account than `id` has.
+fn refuse_taken(conn: &Conn, name: &str, id: Option<AccountId>) -> Result<()> {
+    match account::find_by_name(conn, name)? {
+        Some(other) if Some(other.id) != id => Err(Error::field(
             "name",
             format!("There is an account called {name} already. Choose another name."),
-        );
+        )),
+        _ => Ok(()),
     }
-    error
+}
+
+/// Reads a refusal of the database's: another account may have got the name meanwhile.
+fn taken(engine: &Engine, error: Error, name: &str, id: Option<AccountId>) -> Error {
+    match engine.read(|conn| refuse_taken(conn, name, id)) {
+        Err(refused) if error.code == Code::Storage && refused.field.is_some() => refused,
+        _ => error,
+    }
 }
 
 /// Removes an account and its secret.
 pub fn remove(engine: &Arc<Engine>, request: AccountRemove) -> Result<Done> {
     let id = request.id;
+    // Held throughout: a renewal that is under way would put the permission back.
+    let slot = engine.sign_ins.slot(id);
+    let mut access = lock(&slot);
     let account = engine.write(&[Tag::Accounts, Tag::Campaigns], move |conn| {
         let account = account::find(conn, id)?.ok_or_else(|| Error::not_found("account", id))?;
         if let Some(campaign) = account::campaign_in_hand(conn, id)? {
@@ -382,202 +472,11 @@ pub fn remove(engine: &Arc<Engine>, request: AccountRemove) -> Result<Done> {
         account::remove(conn, id)?;
         Ok(account)
     })?;
-    engine.sign_ins.forget(id);
+    *access = None;
     if let Some(place) = place(&account)
         && let Err(error) = engine.keys.remove(place, &account.secret_name)
     {
         tracing::warn!(%error, "the password of a removed account is still in the key store");
     }
     Ok(Done {})
-}
-
-/// Returns the account's secret; `None` where it has none.
-fn secret(engine: &Engine, account: &account::Account) -> Result<Option<Secret>> {
-    let Some(place) = place(account) else {
-        return Ok(None);
-    };
-    match engine.keys.get(place, &account.secret_name) {
-        Ok(secret) => Ok(Some(secret)),
-        Err(error) => Err(Error::new(
-            Code::Storage,
-            format!(
-                "The password of the account {} cannot be read ({error}). Type it again in Settings.",
-                account.name
-            ),
-        )),
-    }
-}
-
-/// What a login needs beside the account itself.
-#[derive(Default)]
-struct Login {
-    password: Option<Secret>,
-    tokens: Option<Arc<dyn smtp::Tokens>>,
-    exception: Option<Vec<u8>>,
-}
-
-/// Returns what a stored account logs in with.
-fn login(engine: &Arc<Engine>, account: &account::Account) -> Result<Login> {
-    let (signs_in, trusted) = engine.read(|conn| {
-        let signs_in = store::sign_in::find(conn, account.id)?;
-        Ok((signs_in, trusted_certificate::find(conn, account.id)?))
-    })?;
-    let exception = trust::of(trusted, account).map(|row| row.certificate);
-    Ok(match signs_in {
-        Some(_) => Login {
-            password: None,
-            tokens: Some(sign_in::tokens(engine, account.id)),
-            exception,
-        },
-        None => Login {
-            password: secret(engine, account)?,
-            tokens: None,
-            exception,
-        },
-    })
-}
-
-/// Returns how to reach the account's server.
-fn settings(engine: &Engine, account: &account::Account, login: Login) -> Result<smtp::Settings> {
-    let server = smtp::Server {
-        host: account.host.clone(),
-        port: account.port,
-        security: match account.tls {
-            Tls::None => smtp::Security::None,
-            Tls::Starttls => smtp::Security::Starttls,
-            Tls::Tls => smtp::Security::Tls,
-        },
-        user: account.user.clone(),
-        password: login.password,
-        tokens: login.tokens,
-        exception: login.exception,
-    };
-    smtp::Settings::new(server, &engine.extra_roots)
-        .map_err(|sentence| Error::new(Code::Unreachable, sentence))
-}
-
-/// Returns a transport to the account's server, not yet connected.
-pub(crate) fn smtp_transport(engine: &Arc<Engine>, account: &account::Account) -> Result<Box<dyn Transport>> {
-    let settings = settings(engine, account, login(engine, account)?)?;
-    let transport =
-        smtp::SmtpTransport::new(settings).map_err(|sentence| Error::new(Code::Unreachable, sentence))?;
-    Ok(Box::new(transport))
-}
-
-/// Connects and logs in, sends nothing. What was typed is tested before it is saved.
-pub fn test(engine: &Arc<Engine>, request: AccountTest) -> Result<AccountTestResponse> {
-    let id = request
-        .id
-        .or(request.settings.as_ref().and_then(|settings| settings.id));
-    let stored = id.map(|id| engine.read(|conn| stored(conn, id))).transpose()?;
-    match (request.settings, stored) {
-        (None, Some((stored, _))) => probe(engine, &stored),
-        (None, None) => Err(Error::invalid(
-            "Say which account to test, or with which settings.",
-        )),
-        (Some(typed), stored) => {
-            let account = checked(&typed)?;
-            let login = match account.kind {
-                AccountKind::Smtp => login_typed(engine, &typed, &account, stored)?,
-                AccountKind::Outbox => Login::default(),
-            };
-            probe_with(engine, &account, login)
-        }
-    }
-}
-
-/// Returns what typed settings log in with: what was typed, and what is stored for the same server and user.
-fn login_typed(
-    engine: &Arc<Engine>,
-    typed: &AccountSave,
-    account: &account::Account,
-    stored: Option<(account::Account, Option<store::sign_in::SignIn>)>,
-) -> Result<Login> {
-    let signs_in = sign_in::checked(typed, account)?;
-    let certificate = trust::typed(typed)?;
-    // A stored secret goes to the server that it was typed for, and to no other.
-    let same = stored.filter(|(stored, _)| stored.host == account.host && stored.user == account.user);
-    let mut login = Login::default();
-    match (&signs_in, &same) {
-        (None, Some((stored, None))) => login.password = secret(engine, stored)?,
-        (None, _) => {}
-        (Some(typed), Some((stored, Some(row)))) if row.is_same_client(typed) => {
-            login.tokens = Some(sign_in::tokens(engine, stored.id));
-        }
-        (Some(_), _) => login.tokens = Some(sign_in::no_tokens()),
-    }
-    if let Some(password) = typed
-        .password
-        .as_ref()
-        .filter(|password| signs_in.is_none() && !password.reveal().is_empty())
-    {
-        login.password = Some(password.clone());
-    }
-    login.exception = match (certificate, same) {
-        (Some(certificate), _) => Some(certificate),
-        (None, Some((stored, _))) => {
-            let row = engine.read(|conn| Ok(trusted_certificate::find(conn, stored.id)?))?;
-            trust::of(row, account).map(|row| row.certificate)
-        }
-        (None, None) => None,
-    };
-    Ok(login)
-}
-
-/// Tries a stored account's connection and login.
-pub(crate) fn probe(engine: &Arc<Engine>, account: &account::Account) -> Result<AccountTestResponse> {
-    match login(engine, account) {
-        Ok(login) => probe_with(engine, account, login),
-        Err(error) => Ok(AccountTestResponse {
-            ok: false,
-            steps: Vec::new(),
-            sentence: error.message,
-            certificate: None,
-        }),
-    }
-}
-
-fn probe_with(engine: &Engine, account: &account::Account, login: Login) -> Result<AccountTestResponse> {
-    if account.kind == AccountKind::Outbox {
-        return Ok(AccountTestResponse {
-            ok: true,
-            steps: Vec::new(),
-            sentence: "The practice outbox needs no connection: its mails stay on this computer.".into(),
-            certificate: None,
-        });
-    }
-    let settings = settings(engine, account, login)?;
-    let probe = smtp::probe(&settings).map_err(|sentence| Error::new(Code::Unreachable, sentence))?;
-    let step = |step: smtp::Step, ok, detail| TestStep {
-        kind: match step {
-            smtp::Step::Dns => TestStepKind::Dns,
-            smtp::Step::Port => TestStepKind::Port,
-            smtp::Step::Tls => TestStepKind::Tls,
-            smtp::Step::Certificate => TestStepKind::Certificate,
-            smtp::Step::Login => TestStepKind::Login,
-        },
-        ok,
-        detail,
-    };
-    let mut steps: Vec<TestStep> = probe
-        .seen
-        .into_iter()
-        .map(|(kind, detail)| step(kind, true, detail))
-        .collect();
-    let sentence = match &probe.problem {
-        None => format!(
-            "{} can send: {} answered and took the login.",
-            account.name, account.host
-        ),
-        Some((problem, sentence)) => {
-            steps.push(step(problem.step(), false, problem.words()));
-            sentence.clone()
-        }
-    };
-    Ok(AccountTestResponse {
-        ok: probe.problem.is_none(),
-        steps,
-        sentence,
-        certificate: probe.certificate.as_ref().map(trust::shown),
-    })
 }

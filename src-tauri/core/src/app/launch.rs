@@ -222,21 +222,24 @@ fn audit(engine: &Arc<Engine>, facts: &Facts, progress: &Progress, total: u64) -
     })
 }
 
-/// Checks that the account can log in; what is wrong blocks the launch.
-pub(super) fn login(engine: &Arc<Engine>, facts: &Facts) -> Result<Option<Finding>> {
-    let Some(account) = &facts.account else {
-        return Ok(None);
-    };
-    let result = super::account::probe(engine, account)?;
-    Ok((!result.ok).then(|| Finding {
-        level: FindingLevel::Error,
-        id: "account_cannot_log_in".into(),
-        message: result.sentence,
-        block: None,
-        recipients: 0,
-        people: Vec::new(),
-        examples: Vec::new(),
-    }))
+/// Checks that each account that may send can log in; what is wrong blocks the launch.
+pub(super) fn login(engine: &Arc<Engine>, facts: &Facts) -> Result<Vec<Finding>> {
+    let mut found = Vec::new();
+    for account in facts.account.iter().chain(&facts.also) {
+        let result = super::login::probe(engine, account)?;
+        if !result.ok {
+            found.push(Finding {
+                level: FindingLevel::Error,
+                id: "account_cannot_log_in".into(),
+                message: format!("{} cannot send yet. {}", account.name, result.sentence),
+                block: None,
+                recipients: 0,
+                people: Vec::new(),
+                examples: Vec::new(),
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// Tells how a campaign stands: what is wrong with it, what was prepared.

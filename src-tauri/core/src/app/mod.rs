@@ -5,6 +5,8 @@
 pub mod account;
 #[cfg(test)]
 mod account_sending_tests;
+#[cfg(test)]
+mod account_tests;
 pub mod activity;
 pub mod after;
 #[cfg(test)]
@@ -34,6 +36,9 @@ pub mod judging;
 pub mod launch;
 #[cfg(test)]
 mod limits_tests;
+pub mod login;
+#[cfg(test)]
+mod login_tests;
 pub mod outbox;
 pub mod preflight;
 pub mod progress;

@@ -173,9 +173,10 @@ pub fn dialogue(engine: &Arc<Engine>, request: MessageDialogue) -> Result<Messag
         let note = match kept {
             Some(_) => String::new(),
             None => format!(
-                "Nothing is kept. What was said to a mail server is kept for {} days where a mail had trouble, and for \
-                 the last {} mails that had none.",
+                "Nothing is kept. What was said to a mail server is kept for {} days: of the last {},000 mails that had \
+                 trouble, and of the last {} that had none.",
                 dialogue::DAYS,
+                dialogue::TROUBLES_KEPT / 1000,
                 dialogue::ACCEPTED_KEPT
             ),
         };

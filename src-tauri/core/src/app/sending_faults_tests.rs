@@ -427,6 +427,33 @@ fn of_mails_that_went_well_only_the_last_are_kept_and_of_one_mail_only_the_last_
             assert_eq!(kept.last().unwrap(), "< 451 49 9");
             let rows: i64 = conn.query_row("SELECT count(*) FROM dialogue", [], |row| row.get(0))?;
             assert_eq!(rows, dialogue::ACCEPTED_KEPT + 1, "beside the one that was refused");
+
+            // A campaign that is put off as a whole; its first mail was tried last.
+            let mut put_off = Vec::new();
+            for n in 0..dialogue::TROUBLES_KEPT + 50 {
+                let row = conn.query_row(sql, (id.0, (n as u128 + 5000).to_be_bytes()), |row| {
+                    row.get(0).map(MessageId)
+                })?;
+                let at = now + TimeDelta::milliseconds(n + 1);
+                dialogue::keep(conn, row, at, Tried::Trouble, &["< 451 Later".into()])?;
+                put_off.push(row);
+                if n == 100 {
+                    let last = now + TimeDelta::hours(1);
+                    dialogue::keep(conn, put_off[0], last, Tried::Trouble, &["< 451 Again".into()])?;
+                }
+            }
+            let rows: i64 = conn.query_row("SELECT count(*) FROM dialogue", [], |row| row.get(0))?;
+            assert_eq!(rows, dialogue::ACCEPTED_KEPT + dialogue::TROUBLES_KEPT);
+            for (row, is_kept) in [
+                (refused, false),
+                (put_off[0], true),
+                (put_off[1], false),
+                (put_off[50], false),
+                (put_off[51], true),
+                (*put_off.last().unwrap(), true),
+            ] {
+                assert_eq!(dialogue::get(conn, row)?.is_some(), is_kept, "{row}");
+            }
             Ok::<_, crate::store::Error>(())
         })
         .unwrap();

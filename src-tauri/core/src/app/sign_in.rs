@@ -3,7 +3,9 @@
 //! What is typed is checked by [`checked`], a login begins with [`start`], and a connection asks [`tokens`]. The key
 //! store holds the refresh token and the client's secret as one entry, so that they are kept and lost together.
 
+use super::account::is_same_login;
 use super::engine::Engine;
+use super::standing;
 use crate::api::{
     Account, AccountSave, AccountSignIn, AccountSignInStarted, Code, Error, Result, SecretPlace, SignIn,
     SignInService, Tag,
@@ -35,25 +37,23 @@ pub(crate) struct Desk {
 }
 
 /// One token for all connections of an account: it is renewed once, while the others wait.
-type Slot = Arc<Mutex<Option<Access>>>;
+pub(super) type Slot = Arc<Mutex<Option<Access>>>;
 
-struct Access {
+/// An access token in use.
+pub(super) struct Access {
     token: Secret,
     until: Instant,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 impl Desk {
-    fn slot(&self, id: AccountId) -> Slot {
+    /// Returns the place of an account's access token. Who holds it may change the account's entry in the key store,
+    /// and nobody else may.
+    pub(super) fn slot(&self, id: AccountId) -> Slot {
         lock(&self.slots).entry(id).or_default().clone()
-    }
-
-    /// Forgets the access token of an account.
-    pub(super) fn forget(&self, id: AccountId) {
-        *lock(&self.slot(id)) = None;
     }
 }
 
@@ -104,6 +104,11 @@ impl Kept {
         };
         Ok(())
     }
+}
+
+/// Forgets what the key store has of an account.
+pub(super) fn forget(engine: &Engine, account: &mut account::Account) -> Result<()> {
+    Kept::default().write(engine, account)
 }
 
 fn key_store(why: &str) -> Error {
@@ -210,7 +215,14 @@ pub(super) fn checked(request: &AccountSave, account: &account::Account) -> Resu
     Ok(Some(row))
 }
 
-/// Settles what a change of an account means for what the key store has: a permission is for one client and one user.
+/// Returns the client's secret that was typed; an empty field keeps the one that there is.
+pub(super) fn typed_secret(request: &AccountSave) -> Option<&str> {
+    let typed = request.sign_in.as_ref()?.client_secret.as_ref()?;
+    Some(typed.reveal().trim()).filter(|secret| !secret.is_empty())
+}
+
+/// Settles what a change of an account means for what the key store has: a permission is for one client, one user and
+/// one server.
 ///
 /// `account` is what will be saved, with the secret's place of before; `was` is what was saved before.
 pub(super) fn settle(
@@ -223,7 +235,7 @@ pub(super) fn settle(
     let before = was.and_then(|(_, row)| row);
     let Some(row) = &mut row else {
         if before.is_some() {
-            Kept::default().write(engine, account)?;
+            forget(engine, account)?;
         }
         return Ok(None);
     };
@@ -233,8 +245,8 @@ pub(super) fn settle(
         None => Kept::default(),
     };
     let is_same_client = before.is_some_and(|before| before.is_same_client(row));
-    let is_same_user = was.is_some_and(|(before, _)| before.user == account.user);
-    if is_same_client && is_same_user {
+    let is_same_login = was.is_some_and(|(before, _)| is_same_login(before, account));
+    if is_same_client && is_same_login {
         row.signed_in_at = before.and_then(|before| before.signed_in_at);
     } else {
         kept.refresh_token = None;
@@ -242,14 +254,7 @@ pub(super) fn settle(
     if !is_same_client {
         kept.client_secret = None;
     }
-    let typed = request
-        .sign_in
-        .as_ref()
-        .and_then(|typed| typed.client_secret.as_ref());
-    if let Some(secret) = typed
-        .map(|secret| secret.reveal().trim())
-        .filter(|secret| !secret.is_empty())
-    {
+    if let Some(secret) = typed_secret(request) {
         kept.client_secret = Some(secret.to_owned());
     }
     row.has_client_secret = kept.client_secret.is_some();
@@ -355,28 +360,32 @@ impl Login {
         // Held throughout: no connection renews an old permission meanwhile.
         let mut access = lock(&slot);
         let (mut account, row) = engine.read(|conn| find(conn, id))?;
-        if !row.is_same_client(&self.row) || account.user != self.account.user {
+        if !row.is_same_client(&self.row) || !is_same_login(&account, &self.account) {
             return Err(Error::conflict(format!(
                 "{name} was changed while you signed in. Sign in again."
             )));
         }
-        let kept = Kept {
+        // As it is by now: the client's secret may have been typed anew. Where it is gone, the one that was used is kept.
+        let mut kept = Kept::read(engine, &account).unwrap_or_else(|_| Kept {
             client_secret: self
                 .client
                 .secret
                 .as_ref()
                 .map(|secret| secret.reveal().to_owned()),
-            refresh_token: Some(refresh.reveal().to_owned()),
-        };
+            refresh_token: None,
+        });
+        kept.refresh_token = Some(refresh.reveal().to_owned());
         kept.write(engine, &mut account)?;
         let now = engine.clock.now();
         let stored = account.clone();
-        engine.write(&[Tag::Accounts], move |conn| {
+        engine.write(&[Tag::Accounts, Tag::Campaigns], move |conn| {
             account::set_secret(conn, &stored)?;
-            Ok(sign_in::set_signed_in(conn, id, Some(now))?)
+            sign_in::set_signed_in(conn, id, Some(now))?;
+            standing::go_on(conn, &[id])
         })?;
         *access = Some(Access::new(granted.access, granted.lasts, now));
         drop(access);
+        super::sending::go_on(engine, &[id]);
         engine.read(|conn| super::account::shown(engine, conn, account))
     }
 }

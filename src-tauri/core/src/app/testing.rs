@@ -5,9 +5,10 @@ use crate::api::{Job, JobStarted, Result};
 use crate::clock::{Clock, ManualClock};
 use crate::ids::SeededEntropy;
 use crate::secrets::{KeyStore, KeyStoreError, Place, Secret};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// An engine, its clock, and the folder that goes when this goes.
 pub(crate) struct Bench {
@@ -84,6 +85,39 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         self.engine.shutdown();
+    }
+}
+
+/// A key store that remembers, and can be looked into.
+#[derive(Default)]
+pub(crate) struct Keys(Mutex<BTreeMap<String, String>>);
+
+impl Keys {
+    /// Returns all that is kept, by its name.
+    pub(crate) fn entries(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().unwrap()
+    }
+
+    /// Returns all that is kept, `{}` where nothing is.
+    pub(crate) fn shown(&self) -> String {
+        format!("{:?}", self.entries())
+    }
+}
+
+impl KeyStore for Keys {
+    fn put(&self, name: &str, secret: &Secret) -> std::result::Result<Place, KeyStoreError> {
+        self.entries().insert(name.to_owned(), secret.reveal().to_owned());
+        Ok(Place::Keychain)
+    }
+
+    fn get(&self, _: Place, name: &str) -> std::result::Result<Secret, KeyStoreError> {
+        let found = self.entries().get(name).cloned();
+        found.map(Secret::new).ok_or(KeyStoreError::Missing)
+    }
+
+    fn remove(&self, _: Place, name: &str) -> std::result::Result<(), KeyStoreError> {
+        self.entries().remove(name);
+        Ok(())
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn transport_for(engine: &Arc<Engine>, account: AccountId) -> Result<
             engine.workspace.dir().to_owned(),
             Box::new(Notes(Arc::downgrade(engine))),
         ))),
-        AccountKind::Smtp => super::account::smtp_transport(engine, &account),
+        AccountKind::Smtp => super::login::smtp_transport(engine, &account),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Certificates that the user trusts for one server though nobody vouches for them.
 
 use super::engine::Engine;
+use super::standing;
 use crate::api::{self, Account, AccountKind, AccountSave, AccountTrust, Error, Result, Tag, Tls};
 use crate::clock::Instant;
 use crate::mail::smtp;
@@ -70,7 +71,7 @@ pub(super) fn row(
 pub fn trust(engine: &Arc<Engine>, request: AccountTrust) -> Result<Account> {
     let certificate = request.certificate.as_deref().map(read).transpose()?;
     let now = engine.clock.now();
-    let account = engine.write(&[Tag::Accounts], move |conn| {
+    let (account, goes_on) = engine.write(&[Tag::Accounts, Tag::Campaigns], move |conn| {
         let account =
             account::find(conn, request.id)?.ok_or_else(|| Error::not_found("account", request.id))?;
         if certificate.is_some() && (account.kind != AccountKind::Smtp || account.tls == Tls::None) {
@@ -81,7 +82,15 @@ pub fn trust(engine: &Arc<Engine>, request: AccountTrust) -> Result<Account> {
         }
         let row = certificate.map(|certificate| row(&account, certificate, now));
         trusted_certificate::save(conn, account.id, row.as_ref())?;
-        Ok(account)
+        // It may have waited for nothing else; trusting less mends nothing.
+        let goes_on = row.is_some() && !super::account::waits_for_sign_in(conn, account.id, false)?;
+        if goes_on {
+            standing::go_on(conn, &[account.id])?;
+        }
+        Ok((account, goes_on))
     })?;
+    if goes_on {
+        super::sending::go_on(engine, &[account.id]);
+    }
     engine.read(|conn| super::account::shown(engine, conn, account))
 }

@@ -112,8 +112,10 @@ pub fn read(bytes: &[u8]) -> Result<Mail, MailError> {
         _ => return Err(MailError::SeveralSenders),
     };
     let signatures = named("DKIM-Signature").count();
-    if signatures > MAX_SIGNATURES {
-        return Err(MailError::TooManySignatures(signatures));
+    // What forwarders sign costs its hash over the body as well, though it is not verified (RFC 8617 §4.1.2).
+    let all = signatures + named("ARC-Message-Signature").count();
+    if all > MAX_SIGNATURES {
+        return Err(MailError::TooManySignatures(all));
     }
     Ok(Mail {
         from: shown(&from, 254),
@@ -520,6 +522,12 @@ mod tests {
         let many = "DKIM-Signature: v=1\r\n".repeat(21) + "From: a@example.org\r\n\r\n";
         assert_eq!(
             read(many.as_bytes()).unwrap_err(),
+            MailError::TooManySignatures(21)
+        );
+        // The verifier hashes the body for each, whoever signed.
+        let forwarded = "DKIM-Signature: v=1\r\n".to_owned() + &"ARC-Message-Signature: i=1\r\n".repeat(20);
+        assert_eq!(
+            read((forwarded + "From: a@example.org\r\n\r\n").as_bytes()).unwrap_err(),
             MailError::TooManySignatures(21)
         );
         assert!(read(&[0xff; 4096]).is_err());

@@ -18,6 +18,8 @@ pub struct Preset {
     pub id: String,
     /// Its name.
     pub name: String,
+    /// The domains of its addresses, with spaces between them; empty where its customers have their own.
+    domains: String,
     /// Its submission server.
     pub host: String,
     /// 465 is TLS from the first byte, others STARTTLS.
@@ -38,6 +40,13 @@ pub struct Preset {
     pub source: String,
     /// When they were read.
     pub date: String,
+}
+
+impl Preset {
+    /// Returns the domains of its addresses, in lower case; none where its customers have their own.
+    pub fn domains(&self) -> impl Iterator<Item = &str> {
+        self.domains.split_ascii_whitespace()
+    }
 }
 
 /// Returns the presets in the order in which they are offered.
@@ -136,6 +145,13 @@ mod tests {
             assert!((1..=50).contains(&preset.connections), "{}", preset.id);
             assert!([465, 587].contains(&preset.port), "{}", preset.id);
             assert_eq!(by_id(&preset.id), Some(preset), "an id is there once");
+            for domain in preset.domains() {
+                assert_eq!(domain, domain.to_lowercase());
+                let owners = presets()
+                    .iter()
+                    .filter(|other| other.domains().any(|other| other == domain));
+                assert_eq!(owners.count(), 1, "an address leads to one server: {domain}");
+            }
         }
         assert_eq!(by_id(CUSTOM), None);
     }

@@ -10,6 +10,8 @@ use rusqlite::OptionalExtension;
 pub const LINES: usize = 200;
 /// Accepted mails of which it is kept.
 pub const ACCEPTED_KEPT: i64 = 300;
+/// Mails that had trouble of which it is kept, those that were tried last: a campaign may be put off as a whole.
+pub const TROUBLES_KEPT: i64 = 10_000;
 /// Days after which it goes.
 pub const DAYS: i64 = 30;
 
@@ -44,8 +46,20 @@ pub fn keep(conn: &Conn, id: MessageId, now: Instant, ending: Ending, lines: &[S
          SELECT id, ?2, ?3, ?4 FROM message WHERE id = ?1 AND contact_id IS NOT NULL",
     )?
     .execute((id.0, to_millis(now), slot, last.join("\n")))?;
+    if slot.is_none() {
+        // A walk over as many entries of an index as are kept. SQLite would rather sort by the index of slots.
+        conn.prepare_cached(OVER_THE_CAP)?.execute([TROUBLES_KEPT])?;
+    }
     Ok(())
 }
+
+const OVER_THE_CAP: &str = "DELETE FROM dialogue
+     WHERE message_id IN (
+       SELECT message_id FROM dialogue INDEXED BY dialogue_trouble
+       WHERE slot IS NULL
+       ORDER BY at DESC, message_id DESC
+       LIMIT -1 OFFSET ?1
+     )";
 
 /// Returns when a mail was tried last and what was said; `None` where nothing is kept.
 pub fn get(conn: &Conn, id: MessageId) -> Result<Option<(Instant, Vec<String>)>> {
@@ -76,4 +90,21 @@ pub fn is_any_old(conn: &Conn, before: Instant) -> Result<bool> {
     Ok(conn
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM dialogue WHERE at < ?1)")?
         .query_row([to_millis(before)], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::db::testing;
+
+    #[test]
+    fn the_last_with_trouble_are_found_by_their_index() {
+        let conn = testing::memory();
+        let plan = testing::plan(&conn, OVER_THE_CAP, &[&TROUBLES_KEPT]);
+        assert!(
+            plan.contains("USING COVERING INDEX dialogue_trouble (slot=?)"),
+            "{plan}"
+        );
+        assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+    }
 }

@@ -153,7 +153,15 @@ source: string,
 /**
  * Files a copy of each mail with the recipient's pixel in it.
  */
-keeps_copy: boolean, };
+keeps_copy: boolean, 
+/**
+ * The domains of its addresses, in lower case; none where its customers have their own.
+ */
+domains: Array<string>, 
+/**
+ * Whom to sign in with there instead of a password; `None` where that is not known.
+ */
+sign_in: SignInService | null, };
 export type AccountProviders = Record<symbol, never>;
 export type AccountProvidersResponse = { 
 /**

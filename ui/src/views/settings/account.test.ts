@@ -1,5 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { draftOf, providerOf, requestOf } from "./account";
+import type { AccountProvider } from "$lib/bindings/api";
+import { draftOf, providerAt, providerOf, providerToSignInAt, requestOf } from "./account";
+
+function provider(more: Partial<AccountProvider>): AccountProvider {
+  return { id: "", name: "", host: "", port: 465, tls: "tls", per_second: 0, per_minute: 0, per_hour: 0, per_day: 0, connections: 1, note: "", source: "", keeps_copy: false, domains: [], sign_in: null, ...more };
+}
+
+const PROVIDERS = [
+  provider({ id: "gmail", domains: ["gmail.com", "googlemail.com"], sign_in: "google" }),
+  provider({ id: "workspace", sign_in: "google" }),
+  provider({ id: "business", host: "smtp.business.example.org", sign_in: "microsoft" }),
+  provider({ id: "other" }),
+];
 
 describe("an account as it is typed", () => {
   it("keeps the secret that there is when no new one is typed", () => {
@@ -19,7 +31,20 @@ describe("an account as it is typed", () => {
   });
 
   it("knows providers by the address's domain", () => {
-    expect(providerOf("Ana@GMAIL.com")?.host).toBe("smtp.gmail.com");
-    expect(providerOf("ana@example.org")).toBeUndefined();
+    expect(providerOf(PROVIDERS, "Ana@GMAIL.com")?.id).toBe("gmail");
+    expect(providerOf(PROVIDERS, "ana@example.org")).toBeUndefined();
+    expect(providerOf(PROVIDERS, "ana"), "no domain is no provider's").toBeUndefined();
+  });
+
+  it("signs in at the address's own provider, and with another address at the one for organisations", () => {
+    expect(providerToSignInAt(PROVIDERS, "google", "ana@gmail.com")?.id).toBe("gmail");
+    expect(providerToSignInAt(PROVIDERS, "google", "ana@example.org")?.id).toBe("workspace");
+    expect(providerToSignInAt(PROVIDERS, "microsoft", "ana@gmail.com")?.id).toBe("business");
+    expect(providerToSignInAt([], "microsoft", "ana@example.org")).toBeUndefined();
+  });
+
+  it("knows a server by its whole name", () => {
+    expect(providerAt(PROVIDERS, " SMTP.business.example.org ")?.sign_in).toBe("microsoft");
+    expect(providerAt(PROVIDERS, "smtp.business.example.org.example.com")).toBeUndefined();
   });
 });

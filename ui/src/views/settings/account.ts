@@ -1,5 +1,5 @@
-/** An account as it is typed, and well-known providers whose settings nobody should have to look up. */
-import type { Account, AccountKind, AccountProvider, AccountSave, AccountState, Certificate, TestStepKind, Tls } from "$lib/bindings/api";
+/** An account as it is typed, and the providers whose settings nobody should have to look up. */
+import type { Account, AccountKind, AccountProvider, AccountSave, AccountState, Certificate, SignInService, TestStepKind, Tls } from "$lib/bindings/api";
 import { signInDraftOf, signInRequestOf, type SignInDraft } from "./sign-in";
 
 export interface AccountDraft {
@@ -26,24 +26,22 @@ export interface AccountDraft {
 
 export const PORTS = { none: 25, starttls: 587, tls: 465 } satisfies Record<Tls, number>;
 
-/** SMTP submission as the providers publish it; by the domain of the address. */
-const PROVIDERS: Record<string, { host: string; port: number; tls: Tls; hint?: string }> = {
-  "gmail.com": { host: "smtp.gmail.com", port: 465, tls: "tls", hint: "Gmail wants an app password here, not that of your account." },
-  "googlemail.com": { host: "smtp.gmail.com", port: 465, tls: "tls", hint: "Gmail wants an app password here, not that of your account." },
-  "icloud.com": { host: "smtp.mail.me.com", port: 587, tls: "starttls", hint: "iCloud wants an app-specific password." },
-  "me.com": { host: "smtp.mail.me.com", port: 587, tls: "starttls", hint: "iCloud wants an app-specific password." },
-  "yahoo.com": { host: "smtp.mail.yahoo.com", port: 465, tls: "tls", hint: "Yahoo wants an app password." },
-  "fastmail.com": { host: "smtp.fastmail.com", port: 465, tls: "tls", hint: "Fastmail wants an app password." },
-  "gmx.de": { host: "mail.gmx.net", port: 587, tls: "starttls" },
-  "gmx.net": { host: "mail.gmx.net", port: 587, tls: "starttls" },
-  "web.de": { host: "smtp.web.de", port: 587, tls: "starttls" },
-  "posteo.de": { host: "posteo.de", port: 465, tls: "tls" },
-  "mailbox.org": { host: "smtp.mailbox.org", port: 465, tls: "tls" },
-  "zoho.com": { host: "smtp.zoho.com", port: 465, tls: "tls" },
-};
+/** The provider that an address is at, by its domain. */
+export function providerOf(providers: readonly AccountProvider[], address: string): AccountProvider | undefined {
+  const domain = address.split("@")[1]?.trim().toLowerCase() ?? "";
+  return providers.find(({ domains }) => domains.includes(domain));
+}
 
-export function providerOf(address: string): { host: string; port: number; tls: Tls; hint?: string } | undefined {
-  return PROVIDERS[address.split("@")[1]?.trim().toLowerCase() ?? ""];
+/** The provider that somebody with this address signs in at: the one of the address, or else the one for organisations. */
+export function providerToSignInAt(providers: readonly AccountProvider[], service: SignInService, address: string): AccountProvider | undefined {
+  const own = providerOf(providers, address);
+  if (own?.sign_in === service) return own;
+  return providers.find(({ sign_in, domains }) => sign_in === service && domains.length === 0);
+}
+
+/** The provider whose server is called so. */
+export function providerAt(providers: readonly AccountProvider[], host: string): AccountProvider | undefined {
+  return providers.find((provider) => provider.host === host.trim().toLowerCase());
 }
 
 export function draftOf(account: Account | null, kind: AccountKind): AccountDraft {

@@ -22,12 +22,6 @@ export const WAYS: readonly { value: Way; label: string }[] = [
 
 export const SERVICE_NAMES = { google: "Google", microsoft: "Microsoft", other: "the service" } satisfies Record<SignInService, string>;
 
-/** Where mail of a service's accounts is handed over. */
-export const SERVERS = {
-  google: { host: "smtp.gmail.com", port: 465, tls: "tls" },
-  microsoft: { host: "smtp.office365.com", port: 587, tls: "starttls" },
-} as const;
-
 /** The fields of the form that the core may blame. */
 export const SIGN_IN_FIELDS = ["client_id", "tenant", "authorize_url", "token_url", "scope"];
 
@@ -60,9 +54,4 @@ export function signInRequestOf(draft: SignInDraft): { sign_in?: SignInSettings 
       scope: isOther ? draft.scope.trim() : "",
     },
   };
-}
-
-/** Tells whether Microsoft runs the server: it stops taking passwords by default at the end of December 2026. */
-export function isMicrosoft(host: string): boolean {
-  return /(^|\.)(office365\.com|outlook\.com|hotmail\.com|live\.com)$/i.test(host.trim());
 }

@@ -1,34 +1,15 @@
 //! Signing in and sending by XOAUTH2: a strict authorization server, a mail server that asks it, a real engine.
 
 use super::*;
-use crate::api::{AccountKind, AccountRemove, AccountTest, JobState, SignInSettings, Tls};
+use crate::api::{AccountKind, AccountRemove, AccountState, AccountTest, JobState, SignInSettings, Tls};
 use crate::app::account as accounts;
-use crate::app::testing::{Bench, bench_with};
+use crate::app::testing::{Bench, Keys, bench_with};
+use crate::app::{login, standing};
+use crate::delivery::standing::Trip;
 use crate::delivery::transport::{ErrorKind, OutgoingMail, Stage};
 use crate::mail::smtp::peer::{Peer, Script};
 use crate::net::oauth::server::{AuthServer, CLIENT, SECRET, browse};
-use crate::secrets::{KeyStore, KeyStoreError};
-
-/// A key store that remembers, and can be looked into.
-#[derive(Default)]
-struct Keys(Mutex<BTreeMap<String, String>>);
-
-impl KeyStore for Keys {
-    fn put(&self, name: &str, secret: &Secret) -> std::result::Result<Place, KeyStoreError> {
-        lock(&self.0).insert(name.to_owned(), secret.reveal().to_owned());
-        Ok(Place::Keychain)
-    }
-
-    fn get(&self, _: Place, name: &str) -> std::result::Result<Secret, KeyStoreError> {
-        let found = lock(&self.0).get(name).cloned();
-        found.map(Secret::new).ok_or(KeyStoreError::Missing)
-    }
-
-    fn remove(&self, _: Place, name: &str) -> std::result::Result<(), KeyStoreError> {
-        lock(&self.0).remove(name);
-        Ok(())
-    }
-}
+use std::sync::atomic::{AtomicBool, Ordering};
 
 struct Scene {
     auth: AuthServer,
@@ -124,7 +105,7 @@ impl Scene {
     }
 
     fn kept(&self) -> String {
-        format!("{:?}", lock(&self.keys.0))
+        self.keys.shown()
     }
 }
 
@@ -233,7 +214,7 @@ fn a_server_that_takes_no_token_is_asked_twice_and_no_more() {
         id: Some(id),
         settings: None,
     };
-    let test = accounts::test(&scene.bench.engine, test).unwrap();
+    let test = login::test(&scene.bench.engine, test).unwrap();
     assert!(
         test.sentence.contains("did not take the sign-in"),
         "{}",
@@ -262,13 +243,29 @@ fn a_service_out_of_reach_ends_no_permission() {
     let scene = scene();
     let id = scene.signed_in();
     scene.bench.clock.advance(chrono::TimeDelta::hours(2));
-    scene.auth.state.lock().unwrap().answers = Some((503, "later"));
-    let error = scene.deliver(id).unwrap_err();
-    assert_eq!(
-        error.kind,
-        ErrorKind::Network,
-        "it may work later by itself: {error}"
-    );
+    let busy = r#"{"error":"temporarily_unavailable"}"#;
+    let table = [
+        (503, "later"),
+        (503, busy),
+        (
+            429,
+            r#"{"error":"invalid_request","error_description":"rate limit"}"#,
+        ),
+        (500, r#"{"error":"invalid_grant"}"#),
+        (400, busy),
+        (400, r#"{"error":"server_error"}"#),
+    ];
+    for answer in table {
+        scene.auth.state.lock().unwrap().answers = Some(answer);
+        let error = scene.deliver(id).unwrap_err();
+        assert_eq!(
+            error.kind,
+            ErrorKind::Network,
+            "it may work later by itself: {answer:?} {error}"
+        );
+        let trip = standing::judge(&scene.bench.engine, id, Err(&error)).0;
+        assert!(matches!(trip, Trip::Wait(_)), "{answer:?} {trip:?}");
+    }
     scene.auth.state.lock().unwrap().answers = None;
     scene.deliver(id).unwrap();
 }
@@ -369,8 +366,16 @@ fn a_permission_is_for_one_user_and_one_client() {
 #[test]
 fn bad_input_is_refused_with_its_field() {
     let scene = scene();
+    let taken = AccountSave::outbox("Practice", "Ana", "ana@example.org");
+    accounts::save(&scene.bench.engine, taken).unwrap();
     type Change = fn(&mut AccountSave);
-    let table: [(&str, Change); 11] = [
+    let table: [(&str, Change); 13] = [
+        ("name", |r| r.name = "PRACTICE".into()),
+        ("name", |r| {
+            r.name = "practice".into();
+            r.sign_in = None;
+            r.password = Some(Secret::new("secret"));
+        }),
         // Neither a token nor a password leaves this computer in the clear.
         ("tls", |r| r.host = "mail.example.org".into()),
         ("certificate", |r| {
@@ -425,7 +430,7 @@ fn a_sign_in_is_tested_at_its_own_server_only() {
             id: Some(id),
             settings: Some(settings),
         };
-        accounts::test(&scene.bench.engine, request).unwrap()
+        login::test(&scene.bench.engine, request).unwrap()
     };
     assert!(test(|_| {}).ok);
     let elsewhere = test(|settings| settings.host = "localhost".into());
@@ -440,4 +445,129 @@ fn a_sign_in_is_tested_at_its_own_server_only() {
         1,
         "a stored permission is shown to the server that it was given for"
     );
+
+    let mut moved = scene.typed();
+    moved.id = Some(id);
+    moved.host = "localhost".into();
+    let moved = accounts::save(&scene.bench.engine, moved).unwrap();
+    assert_eq!(
+        moved.sign_in.unwrap().signed_in_at,
+        None,
+        "another server asks for another permission"
+    );
+    assert!(!scene.kept().contains("refresh-"), "{}", scene.kept());
+    assert_eq!(scene.deliver(id).unwrap_err().kind, ErrorKind::Auth);
+}
+
+#[test]
+fn a_blocked_account_goes_on_once_the_person_has_signed_in_and_not_before() {
+    let is_known = Arc::new(AtomicBool::new(true));
+    let takes = is_known.clone();
+    let mut scene = scene();
+    let state = scene.auth.state.clone();
+    scene.mail = Peer::start(Script {
+        mechanisms: Some("XOAUTH2"),
+        bearer: Some(Arc::new(move |token: &str| {
+            takes.load(Ordering::SeqCst) && state.lock().unwrap().access.contains(token)
+        })),
+        ..Script::default()
+    });
+    let engine = &scene.bench.engine;
+    let id = scene.signed_in();
+    let state = || scene.shown(id).standing.state;
+    let save = |change: fn(&mut AccountSave)| {
+        let mut request = scene.typed();
+        request.id = Some(id);
+        request.sign_in.as_mut().unwrap().client_secret = None;
+        change(&mut request);
+        accounts::save(engine, request).unwrap();
+    };
+    let fails = |stands: AccountState| {
+        let error = scene.deliver(id).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Auth, "{error}");
+        standing::judge(engine, id, Err(&error));
+        assert_eq!(state(), stands, "{error}");
+    };
+    let ends: [(&dyn Fn(), AccountState); 2] = [
+        // The server refuses what the service gave; then the service takes the permission back.
+        (&|| is_known.store(false, Ordering::SeqCst), AccountState::Blocked),
+        (&|| scene.auth.revoke(), AccountState::Waiting),
+    ];
+    for (end, stands) in ends {
+        end();
+        fails(stands);
+        // As the window does before it opens the browser.
+        save(|_| {});
+        assert_eq!(state(), stands, "nothing is mended yet");
+        is_known.store(true, Ordering::SeqCst);
+        assert_eq!(scene.sign_in(id).state, JobState::Done);
+        assert_eq!(state(), AccountState::Ready);
+        scene.deliver(id).unwrap();
+    }
+
+    is_known.store(false, Ordering::SeqCst);
+    fails(AccountState::Blocked);
+    save(|request| request.sign_in.as_mut().unwrap().client_secret = Some(Secret::new(SECRET)));
+    assert_eq!(
+        state(),
+        AccountState::Ready,
+        "another secret may be what was wanted"
+    );
+    fails(AccountState::Blocked);
+    save(|request| {
+        request.sign_in = None;
+        request.password = Some(Secret::new("secret"));
+    });
+    assert_eq!(state(), AccountState::Ready, "a password asks for no sign-in");
+}
+
+#[test]
+fn a_change_and_a_removal_wait_for_a_renewal_that_is_under_way() {
+    type Change = fn(&Arc<Engine>, AccountSave);
+    let table: [(Change, bool); 2] = [
+        (
+            |engine, mut request| {
+                request.sign_in = None;
+                request.password = Some(Secret::new("horse"));
+                accounts::save(engine, request).unwrap();
+            },
+            true,
+        ),
+        (
+            |engine, request| {
+                let id = request.id.unwrap();
+                accounts::remove(engine, AccountRemove { id }).unwrap();
+            },
+            false,
+        ),
+    ];
+    for (change, has_password) in table {
+        let scene = scene();
+        let id = scene.signed_in();
+        scene.bench.clock.advance(chrono::TimeDelta::hours(2));
+        let slot = scene.bench.engine.sign_ins.slot(id);
+        let (told, ended) = std::sync::mpsc::channel();
+        let is_early = std::thread::scope(|threads| {
+            // The service keeps the renewal waiting for as long as this is held.
+            let service = scene.auth.state.lock().unwrap();
+            threads.spawn(|| drop(scene.deliver(id)));
+            while slot.try_lock().is_ok() {
+                std::thread::yield_now();
+            }
+            let mut request = scene.typed();
+            request.id = Some(id);
+            let engine = &scene.bench.engine;
+            threads.spawn(move || {
+                change(engine, request);
+                told.send(()).unwrap();
+            });
+            let is_early = ended.recv_timeout(Duration::from_millis(300)).is_ok();
+            drop(service);
+            is_early
+        });
+        assert!(!is_early, "it waits for the renewal");
+        let kept = scene.kept();
+        assert!(!kept.contains("refresh-"), "the renewal came first: {kept}");
+        assert_eq!(kept.contains("horse"), has_password, "{kept}");
+    }
 }

@@ -38,6 +38,7 @@ const MAX_REPLY: usize = 64 * 1024;
 pub(super) struct Open {
     pub(super) smtp: AsyncSmtpConnection,
     pub(super) meter: Meter,
+    pub(super) talk: Talk,
 }
 
 /// A step that worked, with what was seen.
@@ -108,7 +109,11 @@ async fn open_with(
             .map_err(|error| spoken(&error))
     })
     .await?;
-    let mut open = Open { smtp, meter };
+    let mut open = Open {
+        smtp,
+        meter,
+        talk: talk.clone(),
+    };
     login(settings, token, &mut open).await?;
     seen.push((
         Step::Login,

@@ -2,8 +2,9 @@
 
 use super::peer::{Ending, Peer, Script};
 use super::tests::{SMALL, Validity, error_of, issue, mail, plain};
-use super::{Secret, Security, Server, Settings, SmtpTransport};
+use super::{Secret, Security, Server, Settings, SmtpTransport, TokenError, Tokens, probe};
 use crate::delivery::transport::{ErrorKind, OutgoingMail, Stage, Transport};
+use std::sync::Arc;
 
 fn to(email: &str) -> OutgoingMail<'_> {
     OutgoingMail {
@@ -230,6 +231,70 @@ fn no_password_is_among_what_was_said_however_one_logs_in() {
             assert!(!said.contains(secret), "{secret} in {said}");
         }
         assert_eq!(said.contains("535 5.7.8"), password == "wrong", "{said}");
+    }
+}
+
+/// Gives one token, whatever is asked.
+struct OneToken(&'static str);
+
+impl Tokens for OneToken {
+    fn token(&self, _: Option<&Secret>) -> Result<Secret, TokenError> {
+        Ok(Secret::new(self.0))
+    }
+}
+
+#[test]
+fn what_a_server_repeats_of_a_login_is_kept_nowhere() {
+    let token = "ya29.a0AfB_byC-quiet-harbour-and-more";
+    for (mechanism, secret) in [
+        ("PLAIN", "quiet harbour lane"),
+        ("PLAIN", "k4t"),
+        ("LOGIN", "quiet-harbour"),
+        ("XOAUTH2", token),
+    ] {
+        let peer = Peer::start(Script {
+            mechanisms: Some(mechanism),
+            bearer: Some(Arc::new(|_: &str| false)),
+            echoes: true,
+            ..Script::default()
+        });
+        let is_token = mechanism == "XOAUTH2";
+        let server = Server {
+            host: "127.0.0.1".into(),
+            port: peer.address.port(),
+            security: Security::None,
+            user: "news".into(),
+            password: (!is_token).then(|| Secret::new(secret)),
+            tokens: is_token.then(|| Arc::new(OneToken(token)) as Arc<dyn Tokens>),
+            exception: None,
+        };
+        let root = issue("localhost", Validity::Now).root_pem;
+        let settings = Settings::new(server, &[root]).unwrap();
+        let probed = probe(&settings).unwrap().problem.unwrap();
+        let mut transport = SmtpTransport::new(settings).unwrap();
+        let error = transport.deliver(&mail(SMALL)).unwrap_err();
+        assert_eq!((error.kind, error.code), (ErrorKind::Auth, Some(535)), "{error}");
+        let said = transport.take_dialogue().join("\n");
+        let kept = format!("{said}\n{}\n{}\n{}", error.reply, probed.1, probed.0.words());
+        let line = match mechanism {
+            "PLAIN" => format!("\0news\0{secret}"),
+            "LOGIN" => secret.to_owned(),
+            _ => format!("user=news\x01auth=Bearer {secret}\x01\x01"),
+        };
+        let line = data_encoding::BASE64.encode(line.as_bytes());
+        let (half, capitals) = (&line[..line.len() / 2], line.to_uppercase());
+        for repeated in [line.as_str(), half, capitals.as_str()]
+            .into_iter()
+            .chain(secret.split(' '))
+        {
+            assert!(!kept.contains(repeated), "{repeated} of {mechanism} in {kept}");
+        }
+        // What else it says is there.
+        for part in [&said, &error.reply, &probed.1] {
+            assert!(part.contains("5.7.8") && part.contains("(not kept)"), "{part}");
+            let words = ["authentication failed", "not accepted"];
+            assert!(words.iter().any(|words| part.contains(words)), "{part}");
+        }
     }
 }
 

@@ -64,10 +64,10 @@ async fn by_password(settings: &Settings, open: &mut Open) -> Result<(), Problem
         Err(error) => Err(match error.status() {
             Some(code) => Problem::Login {
                 code: code.into(),
-                reply: words_of(&error),
+                reply: open.talk.hushed(&words_of(&error)),
             },
             None if error.is_client() => Problem::NoMechanism,
-            None => Problem::Network(words_of(&error)),
+            None => Problem::Network(open.talk.hushed(&words_of(&error))),
         }),
     }
 }
@@ -94,23 +94,25 @@ async fn by_token(settings: &Settings, token: &Secret, open: &mut Open) -> Resul
         }
         other => (other, String::new()),
     };
+    // Kept and shown: some servers repeat the line that they did not take.
+    let words = |reply: &str| open.talk.hushed(&clean_reply(reply));
     match answer {
         Ok(response) if response.has_code(235) => Ok(()),
         Ok(response) => Err(Problem::TokenRefused {
             code: response.code().into(),
-            reply: clean_reply(&response.message().collect::<Vec<_>>().join(" ")),
+            reply: words(&response.message().collect::<Vec<_>>().join(" ")),
         }),
         Err(error) => Err(match error.status().map(u16::from) {
             // 4xx: the server's own trouble, which a new token does not mend.
             Some(code @ 400..=499) => Problem::Login {
                 code,
-                reply: words_of(&error),
+                reply: words(&words_of(&error)),
             },
             Some(code) => Problem::TokenRefused {
                 code,
-                reply: clean_reply(&format!("{} {detail}", words_of(&error))),
+                reply: words(&format!("{} {detail}", words_of(&error))),
             },
-            None => Problem::Network(words_of(&error)),
+            None => Problem::Network(words(&words_of(&error))),
         }),
     }
 }

@@ -41,6 +41,8 @@ pub(crate) struct Script {
     pub(crate) mechanisms: Option<&'static str>,
     /// Takes `news` with the tokens of which this is true, by XOAUTH2; says no with a challenge first.
     pub(crate) bearer: Option<Takes>,
+    /// Repeats what it was given, as it came and decoded, where it takes no login.
+    pub(crate) echoes: bool,
     /// Replies to MAIL.
     pub(crate) mail: &'static str,
     /// Replies to DATA; a mail is read all the same.
@@ -64,6 +66,7 @@ impl Default for Script {
             tls: None,
             mechanisms: None,
             bearer: None,
+            echoes: false,
             mail: "250 2.1.0 Ok",
             data: "354 Go",
             closing_after: None,
@@ -207,7 +210,7 @@ fn talk(tcp: TcpStream, script: &Script, seen: &Mutex<Seen>) -> std::io::Result<
                 encrypted = true;
             }
             "AUTH" if line.to_uppercase().starts_with("AUTH XOAUTH2 ") => bearer(&mut talk, &line, script)?,
-            "AUTH" => authenticate(&mut talk, &line)?,
+            "AUTH" => authenticate(&mut talk, &line, script.echoes)?,
             "MAIL" if closes(script, seen) => return say(&mut talk, "421 4.3.2 Shutting down"),
             "MAIL" if sent >= script.mails_per_connection => return Ok(()),
             "MAIL" => say(&mut talk, script.mail)?,
@@ -244,12 +247,34 @@ const PLAIN: &str = "AG5ld3MAc2VjcmV0";
 const USER: &str = "bmV3cw==";
 const PASSWORD: &str = "c2VjcmV0";
 
-fn authenticate(talk: &mut BufReader<Box<dyn Stream>>, line: &str) -> std::io::Result<()> {
-    let answer = |talk: &mut BufReader<Box<dyn Stream>>, challenge: &str| {
+/// Returns what a refusal says of the login: a line of it as it came, and what that stands for.
+fn echo(echoes: bool, line: &str) -> String {
+    if !echoes {
+        return String::new();
+    }
+    let given = line.rsplit(' ').next().unwrap_or_default();
+    let decoded = data_encoding::BASE64.decode(given.as_bytes()).unwrap_or_default();
+    let parts: Vec<_> = decoded
+        .split(|byte| *byte < 2)
+        .map(String::from_utf8_lossy)
+        .collect();
+    // Some cut what they repeat, some write it in capitals.
+    format!(
+        " \"{line}\" <{}…> {} [{}]",
+        &given[..given.len() / 2],
+        line.to_uppercase(),
+        parts.join("] [")
+    )
+}
+
+fn authenticate(talk: &mut BufReader<Box<dyn Stream>>, line: &str, echoes: bool) -> std::io::Result<()> {
+    let mut last = line.to_owned();
+    let mut answer = |talk: &mut BufReader<Box<dyn Stream>>, challenge: &str| {
         say(talk, &format!("334 {challenge}"))?;
         let mut line = String::new();
         talk.read_line(&mut line)?;
-        std::io::Result::Ok(line.trim_end().to_owned())
+        last = line.trim_end().to_owned();
+        std::io::Result::Ok(last.clone())
     };
     let good = if line.eq_ignore_ascii_case("AUTH LOGIN") {
         // "Username:" and "Password:"
@@ -259,13 +284,16 @@ fn authenticate(talk: &mut BufReader<Box<dyn Stream>>, line: &str) -> std::io::R
     };
     match good {
         true => say(talk, "235 2.7.0 Ok"),
-        false => say(talk, "535 5.7.8 Error: authentication failed"),
+        false => say(
+            talk,
+            &format!("535 5.7.8 Error: authentication failed{}", echo(echoes, &last)),
+        ),
     }
 }
 
 /// <https://developers.google.com/workspace/gmail/imap/xoauth2-protocol#error_response>
-fn bearer(talk: &mut BufReader<Box<dyn Stream>>, line: &str, script: &Script) -> std::io::Result<()> {
-    let given = data_encoding::BASE64.decode(&line.as_bytes()["AUTH XOAUTH2 ".len()..]);
+fn bearer(talk: &mut BufReader<Box<dyn Stream>>, given_line: &str, script: &Script) -> std::io::Result<()> {
+    let given = data_encoding::BASE64.decode(&given_line.as_bytes()["AUTH XOAUTH2 ".len()..]);
     let given = String::from_utf8(given.unwrap_or_default()).unwrap_or_default();
     let token = given
         .strip_prefix("user=news\x01auth=Bearer ")
@@ -279,7 +307,13 @@ fn bearer(talk: &mut BufReader<Box<dyn Stream>>, line: &str, script: &Script) ->
     let mut line = String::new();
     talk.read_line(&mut line)?;
     match line.as_str() {
-        "\r\n" => say(talk, "535 5.7.8 Username and Password not accepted"),
+        "\r\n" => {
+            let echo = echo(script.echoes, given_line);
+            say(
+                talk,
+                &format!("535 5.7.8 Username and Password not accepted{echo}"),
+            )
+        }
         _ => say(talk, "501 5.5.2 An empty line was awaited"),
     }
 }

@@ -1,9 +1,11 @@
 //! What was said to a mail server and by it, without secrets and without mails.
 //!
 //! Kept for whoever has to find out why a mail did not arrive. Credentials never come into it: of AUTH only the
-//! mechanism is noted, and of everything that is said up to its end only that something was.
+//! mechanism is noted, and of everything that is said up to its end only that something was. What the server repeats of
+//! them is taken out of its replies.
 
 use crate::delivery::transport::clean_reply;
+use crate::secrets::Secret;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -12,6 +14,10 @@ const LINES: usize = 200;
 /// Characters of a line.
 const LINE: usize = 500;
 const HIDDEN: &str = "(not kept)";
+/// A reply that has so many bytes in a row of a credential repeats it; of a shorter one, all of it.
+const RUN: usize = 12;
+/// A word of so many bytes that stands in a credential as it was said repeats it: base64 has none by chance.
+const WORD: usize = 4;
 
 /// What the next words of ours are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,6 +36,59 @@ struct Notes {
     next: Next,
     was_data: bool,
     body_bytes: usize,
+    /// What was logged in with.
+    credentials: Vec<Credential>,
+}
+
+/// A line of a login, in lower case: servers repeat commands as they please.
+#[derive(Debug)]
+struct Credential {
+    /// As it was said, in base64 mostly.
+    said: Secret,
+    /// What that stands for: a password, a token. Empty where it is no base64.
+    meant: Secret,
+}
+
+impl Credential {
+    fn of(line: &str) -> Self {
+        let said = line.trim();
+        let decoded = data_encoding::BASE64.decode(said.as_bytes()).unwrap_or_default();
+        // PLAIN is user and password after a zero byte each (RFC 4616 §2), XOAUTH2 user and token before a 1 each.
+        let mut parts = decoded.rsplit(|byte| *byte < 2).filter(|part| !part.is_empty());
+        let meant = String::from_utf8_lossy(parts.next().unwrap_or_default()).to_ascii_lowercase();
+        Self {
+            said: Secret::new(said.to_ascii_lowercase()),
+            meant: Secret::new(meant.strip_prefix("auth=bearer ").unwrap_or(&meant)),
+        }
+    }
+
+    /// Marks the bytes of `reply`, which is in lower case, that repeat it.
+    fn mark(&self, reply: &[u8], marks: &mut [bool]) {
+        for secret in [&self.said, &self.meant] {
+            let secret = secret.reveal().as_bytes();
+            let run = secret.len().min(RUN);
+            if run < WORD {
+                continue;
+            }
+            for (start, part) in reply.windows(run).enumerate() {
+                if is_in(part, secret) {
+                    marks[start..start + run].fill(true);
+                }
+            }
+        }
+    }
+
+    /// Tells whether a word, in lower case, is one of it.
+    fn has(&self, word: &str) -> bool {
+        let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        let meant = self.meant.reveal();
+        bare.len() >= WORD && self.said.reveal().contains(bare)
+            || !meant.is_empty() && [bare, word].contains(&meant)
+    }
+}
+
+fn is_in(part: &[u8], whole: &[u8]) -> bool {
+    whole.windows(part.len()).any(|window| window == part)
 }
 
 /// The notes of a connection; clones share them.
@@ -42,6 +101,29 @@ impl Notes {
             self.lines.pop_front();
         }
         self.lines.push_back(line.chars().take(LINE).collect());
+    }
+
+    /// Returns a reply without the words that repeat a credential.
+    fn hushed(&self, reply: &str) -> String {
+        if self.credentials.is_empty() {
+            return reply.to_owned();
+        }
+        let low = reply.to_ascii_lowercase();
+        let mut marks = vec![false; low.len()];
+        for credential in &self.credentials {
+            credential.mark(low.as_bytes(), &mut marks);
+        }
+        let mut start = 0;
+        let words = reply.split(' ').map(|word| {
+            let place = start..start + word.len();
+            start = place.end + 1;
+            let has = |credential: &Credential| credential.has(&low[place.clone()]);
+            match marks[place.clone()].contains(&true) || self.credentials.iter().any(has) {
+                true => HIDDEN,
+                false => word,
+            }
+        });
+        words.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -59,6 +141,12 @@ impl Talk {
     pub(super) fn connected(&self) {
         let mut notes = self.notes();
         (notes.next, notes.was_data, notes.body_bytes) = (Next::Command, false, 0);
+        notes.credentials.clear();
+    }
+
+    /// Returns a reply to a login, or what is made of one, without the words that repeat what was logged in with.
+    pub(super) fn hushed(&self, reply: &str) -> String {
+        self.notes().hushed(reply)
     }
 
     /// Tells whether a mail is being said.
@@ -70,7 +158,12 @@ impl Talk {
     pub(super) fn said(&self, bytes: &[u8]) {
         let mut notes = self.notes();
         match notes.next {
-            Next::Secret => notes.add(&format!("> {HIDDEN}")),
+            Next::Secret => {
+                notes.add(&format!("> {HIDDEN}"));
+                notes
+                    .credentials
+                    .push(Credential::of(&String::from_utf8_lossy(bytes)));
+            }
             Next::Body if bytes == b"\r\n.\r\n" => {
                 let bytes = std::mem::take(&mut notes.body_bytes);
                 notes.add(&format!("> … {} bytes", thousands(bytes)));
@@ -85,8 +178,16 @@ impl Talk {
                     "AUTH" => {
                         let mechanism = words.next().unwrap_or_default();
                         notes.add(&format!("> AUTH {mechanism} {HIDDEN}"));
+                        let credentials = words.map(Credential::of).collect::<Vec<_>>();
+                        notes.credentials.extend(credentials);
                     }
-                    _ => notes.add(&format!("> {text}")),
+                    _ => {
+                        notes.add(&format!("> {text}"));
+                        if verb == "MAIL" {
+                            // The login is over: no reply to it is to come.
+                            notes.credentials.clear();
+                        }
+                    }
                 }
             }
         }
@@ -98,7 +199,8 @@ impl Talk {
         if line.starts_with("334") {
             notes.add(&format!("< 334 {HIDDEN}"));
         } else {
-            notes.add(&format!("< {}", clean_reply(line)));
+            let line = notes.hushed(&clean_reply(line));
+            notes.add(&format!("< {line}"));
         }
         if is_last {
             notes.next = match line.as_bytes() {

@@ -155,6 +155,12 @@ fn refusal(response: &BasicErrorResponse) -> OauthError {
         }
         // Microsoft's word for "the person has to be asked again" (its error reference, AADSTS50076 and others).
         BasicErrorResponseType::Extension(word) if word == "interaction_required" => OauthError::Ended,
+        // RFC 6749 §4.1.2.1; services say it at the token endpoint, too.
+        BasicErrorResponseType::Extension(word)
+            if word == "temporarily_unavailable" || word == "server_error" =>
+        {
+            OauthError::Unreachable(format!("the service is busy ({words})"))
+        }
         _ => OauthError::Refused(words),
     }
 }
@@ -168,6 +174,10 @@ fn post(request: HttpRequest) -> Result<HttpResponse, http::HttpError> {
     };
     let body = std::str::from_utf8(request.body()).map_err(|_| odd("the request is no text"))?;
     let answer = http::request(&url, &[("Accept", "application/json")], Some(body))?;
+    // Whatever it says beside: that is no word on the permission.
+    if answer.status == 429 || answer.status >= 500 {
+        return Err(odd(&format!("it is busy (HTTP {})", answer.status)));
+    }
     let mut response = HttpResponse::new(answer.body);
     *response.status_mut() =
         oauth2::http::StatusCode::from_u16(answer.status).map_err(|_| odd("the status is no HTTP status"))?;

@@ -197,7 +197,6 @@ fn a_services_odd_words_become_errors_without_its_secrets() {
     let table = [
         (200, r#"{"access_token":"leak","token_type":7}"#, OauthError::Odd),
         (200, "leak", OauthError::Odd),
-        (500, "leak", OauthError::Odd),
         (302, "", OauthError::Odd),
         (
             400,
@@ -211,6 +210,21 @@ fn a_services_odd_words_become_errors_without_its_secrets() {
         let error = refresh(&known, &token).unwrap_err();
         assert_eq!(error, expected, "{status} {body}");
         assert!(!format!("{error:?} {error}").contains("leak"));
+    }
+    for (status, body) in [
+        (500, "leak"),
+        (503, r#"{"error":"invalid_grant","error_description":"leak"}"#),
+        (429, r#"{"error":"invalid_client"}"#),
+        (400, r#"{"error":"temporarily_unavailable"}"#),
+        (400, r#"{"error":"server_error"}"#),
+    ] {
+        server.state.lock().unwrap().answers = Some((status, body));
+        let error = refresh(&known, &token).unwrap_err();
+        assert!(
+            matches!(&error, OauthError::Unreachable(words) if words.contains("busy")),
+            "{status} {body} {error:?}"
+        );
+        assert!(!format!("{error:?}").contains("leak"), "{error:?}");
     }
     drop(server);
     let error = refresh(&known, &token).unwrap_err();

@@ -1,6 +1,6 @@
 -- What was said to the mail server about a mail and by it, without secrets and without the mail. Kept where a mail was
--- refused, put off or left uncertain, and of those that were accepted for the last few; removed after 30 days, and
--- with the person.
+-- refused, put off or left uncertain, for the last 10,000, and of those that were accepted for the last few; removed
+-- after 30 days, and with the person.
 CREATE TABLE dialogue (
   message_id INTEGER PRIMARY KEY REFERENCES message (id) ON DELETE CASCADE,
   -- Of the last try.
@@ -10,3 +10,6 @@ CREATE TABLE dialogue (
   -- The last 200 of all tries, one a line.
   lines      TEXT    NOT NULL
 ) STRICT;
+
+-- Which of those with trouble are too many, without a look at the rows themselves.
+CREATE INDEX dialogue_trouble ON dialogue (slot, at) WHERE slot IS NULL;
