@@ -34,6 +34,7 @@ pub mod judging;
 pub mod launch;
 #[cfg(test)]
 mod limits_tests;
+mod mail_file;
 pub mod outbox;
 pub mod preflight;
 pub mod progress;
