@@ -21,6 +21,10 @@ pub const MAX_MAIL: usize = 25 << 20;
 const MAX_NESTED: usize = 30;
 /// How often a mail may speak of parts inside a part: for each the parser may look through all that follows.
 const MAX_MULTIPARTS: usize = 100;
+/// How often a mail may hold what a parameter in another language begins with: the parser compares each with all others.
+const MAX_MARKS: usize = 10_000;
+/// The longest encoded word that is decoded, in bytes; RFC 2047 §2 allows 75.
+const MAX_WORD: usize = 2_000;
 /// Parts that are looked through, at most.
 const MAX_PARTS: usize = 30;
 /// Recipients of one report, at most.
@@ -84,7 +88,7 @@ pub fn read(bytes: &[u8]) -> Vec<Found> {
         return not_understood("There is nothing in it.");
     }
     let Some(flat) = flat(bytes) else {
-        return not_understood("It holds mails inside mails, too many to be read.");
+        return not_understood("It holds too many mails inside mails, or is made to be hard to read.");
     };
     let Some(mail) = MessageParser::default().parse(flat.as_ref()) else {
         return not_understood("It is no mail.");
@@ -117,52 +121,70 @@ fn has_report(mail: &Message<'_>) -> bool {
         .any(|part| part.content_type().is_some_and(|kind| kind.ctype() == "message"))
 }
 
-/// Returns a mail as the parser may see it, in which no part is taken for a mail; `None` where it speaks of more mails
-/// and parts inside it than are read.
+/// Returns a mail as the parser may see it, which is bounded in depth and time; `None` where it speaks of more mails and
+/// parts inside it than are read, or of more languages.
 ///
 /// The parser opens `message/rfc822`, `message/global` and the parts of `multipart/digest` (RFC 2046 §5.1.5) as mails of
 /// their own, also out of base64, and keeps them as a tree: one of a hundred thousand mails ends the program when it is
-/// dropped. So the first letter of these words becomes an `x`, and there is no tree at all. It takes a subtype for what
-/// stands behind the `/` or a comment, and skips spaces, quotes and backslashes there. With a `-` behind it, the word
-/// begins another type.
+/// dropped. So the first letter of these words becomes an `x`, no part is taken for a mail, and there is no tree at all.
+///
+/// It seeks the end of every encoded word up to the end of its header, also where there is none, and then takes up again
+/// where it was. So a word without an end nearby is made to be none.
 fn flat(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
-    let (mut mails, mut multiparts) = (Vec::new(), 0);
-    for (at, byte) in bytes.iter().enumerate() {
-        let word = match byte {
-            b'r' | b'R' => &b"rfc822"[..],
-            b'g' | b'G' => b"global",
-            b'd' | b'D' => b"digest",
-            b'm' | b'M' => b"multipart",
+    let mut flat = Cow::Borrowed(bytes);
+    let (mut mails, mut multiparts, mut marks) = (0, 0, 0);
+    // The next two places behind `at` where an encoded word may end.
+    let (mut next, mut after) = (usize::MAX, usize::MAX);
+    for at in (0..bytes.len()).rev() {
+        let rest = &bytes[at..];
+        match bytes[at] {
+            b'r' | b'R' if is_subtype(bytes, at, b"rfc822") => mails += 1,
+            b'g' | b'G' if is_subtype(bytes, at, b"global") => mails += 1,
+            b'd' | b'D' if is_subtype(bytes, at, b"digest") => mails += 1,
+            b'm' | b'M' if starts(rest, b"multipart") => {
+                multiparts += 1;
+                continue;
+            }
+            b'*' => {
+                let mark = rest[1..].iter().find(|byte| !byte.is_ascii_whitespace());
+                marks += usize::from(mark.is_some_and(|byte| matches!(byte, b'=' | b'(' | b'0'..=b'9')));
+                continue;
+            }
+            b'?' if rest.get(1) == Some(&b'=') => {
+                (next, after) = (at, next);
+                continue;
+            }
+            b'=' if rest.get(1) == Some(&b'?') => {
+                let end = if next == at + 1 { after } else { next };
+                if end <= at + MAX_WORD {
+                    continue;
+                }
+            }
             _ => continue,
-        };
-        let end = at + word.len();
-        if !bytes
-            .get(at..end)
-            .is_some_and(|found| found.eq_ignore_ascii_case(word))
-        {
-            continue;
         }
-        let is_subtype = || {
-            bytes[..at]
-                .iter()
-                .rev()
-                .find(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\\'))
-                .is_some_and(|byte| matches!(byte, b'/' | b')'))
-        };
-        if word == b"multipart" {
-            multiparts += 1;
-        } else if bytes.get(end) != Some(&b'-') && is_subtype() {
-            mails.push(at);
-        }
-        if mails.len() > MAX_NESTED || multiparts > MAX_MULTIPARTS {
+        flat.to_mut()[at] = b'x';
+        if mails > MAX_NESTED {
             return None;
         }
     }
-    let mut flat = Cow::Borrowed(bytes);
-    for at in mails {
-        flat.to_mut()[at] = b'x';
-    }
-    Some(flat)
+    (multiparts <= MAX_MULTIPARTS && marks <= MAX_MARKS).then_some(flat)
+}
+
+fn starts(text: &[u8], word: &[u8]) -> bool {
+    text.get(..word.len())
+        .is_some_and(|found| found.eq_ignore_ascii_case(word))
+}
+
+/// Tells whether the parser may take the word `at` for a subtype: it takes what stands behind the `/` or a comment, and
+/// skips spaces, quotes and backslashes there. With a `-` behind it, the word begins another type.
+fn is_subtype(bytes: &[u8], at: usize, word: &[u8]) -> bool {
+    starts(&bytes[at..], word)
+        && bytes.get(at + word.len()) != Some(&b'-')
+        && bytes[..at]
+            .iter()
+            .rev()
+            .find(|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'"' | b'\\'))
+            .is_some_and(|byte| matches!(byte, b'/' | b')'))
 }
 
 /// Returns the token of a mail that the link in a `List-Unsubscribe` header opens: its subject is `unsubscribe` and the

@@ -159,6 +159,11 @@ fn an_answer_that_quotes_our_mail_is_not_our_mail() {
     for mail in [
         returned("message/rfc822", &answer),
         returned("MESSAGE/RFC822; charset=x", &answer.replace("\r\n", "\n")),
+        // Of another mail program, without a name of its own.
+        returned(
+            "message/rfc822",
+            &answer.replacen("Message-ID: <own@mail.example>\r\n", "", 1),
+        ),
         returned("text/rfc822-headers", &answer),
         returned("message/global-headers", &answer),
         returned("message/rfc822\r\nContent-Transfer-Encoding: base64", &encoded),
@@ -401,6 +406,8 @@ fn no_part_of_a_mail_is_opened_as_a_mail() {
         "Final-Recipient: rfc822; ana@example.net",
         "Content-Type: text/rfc822-headers",
         "Content-Type: message/global-delivery-status",
+        "Subject: =?utf-8?q?Spring_=E2=80=A6?= =?utf-8?b?4oCm?=",
+        "Content-Type: text/plain; name*=utf-8'en'x; a*0=x",
     ] {
         assert_eq!(flat(other.as_bytes()).unwrap(), other.as_bytes());
     }
@@ -447,6 +454,18 @@ fn hostile_mails_are_answered_and_end_nothing() {
         digests,
         deep_parts,
         without_end,
+        // Encoded words without an end, and parameters in many languages.
+        format!("Subject: {}\r\n\r\nx", "=?aa?q?x\r\n ".repeat(200_000)),
+        format!("Subject: {}\r\n\r\nx", "=?=?=?aa?b?".repeat(200_000)),
+        format!("From: {}\r\n\r\nx", "=?aa?q?x, ".repeat(200_000)),
+        (0..200_000).fold(
+            String::from("Subject: x\r\nContent-Type: text/plain"),
+            |text, n| text + &format!(";a{n}*=utf-8'en'x"),
+        ),
+        (0..200_000).fold(
+            String::from("Subject: x\r\nContent-Type: text/plain"),
+            |text, n| text + &format!("; a{n}* (x) =utf-8'en'x"),
+        ),
         format!("From: MAILER-DAEMON@x.example\r\nReferences: {references}\r\n\r\n"),
         dsn(&"Final-Recipient: rfc822;".repeat(50_000)),
         dsn(&" folded".repeat(200_000)),

@@ -1,7 +1,6 @@
 //! A dry run says what the run then does, of mails and of people.
 
 use super::*;
-use crate::api::IncomingRow;
 
 #[test]
 fn a_dry_run_says_what_the_run_then_does_and_a_second_run_does_nothing() {
