@@ -261,5 +261,9 @@ fn why_a_mail_came_back_is_taken_over() {
         .unwrap()
         .map(rusqlite::Result::unwrap)
         .collect();
-    assert_eq!(found, [(9, 1), (8, 1), (8, 1)], "what is known of the address is not lost");
+    assert_eq!(
+        found,
+        [(9, 1), (8, 1), (8, 1)],
+        "what is known of the address is not lost"
+    );
 }
