@@ -1,7 +1,7 @@
 //! What comes back: a real report by Postfix, a wish to unsubscribe on standard input, pasted addresses, bad files.
 
 use crate::harness::ctl::Ctl;
-use crate::harness::mail_servers::{MailServers, PASSWORD};
+use crate::harness::mail_servers::MailServers;
 use crate::harness::{mime, skip};
 use serde_json::{Value, json};
 
@@ -19,26 +19,7 @@ fn set_up(servers: &MailServers) -> Ctl {
         "settings_update",
         json!({ "unknown_policy": "none", "organisation": "Harbour Club" }),
     );
-    let port = servers.smtp_port.to_string();
-    let account = [
-        "account",
-        "add",
-        "--name",
-        "Harbour",
-        "--host",
-        "localhost",
-        "--port",
-        &port,
-        "--tls",
-        "starttls",
-        "--user",
-        SENDER,
-        "--password-stdin",
-        "--from",
-        "Harbour Club <news@harbour.test>",
-    ];
-    let added = ctl.run_with_input(account, format!("{PASSWORD}\n").as_bytes());
-    assert_eq!(added.code, Some(0), "the account is kept: {added:?}");
+    servers.account(&ctl);
     ctl
 }
 
@@ -73,6 +54,7 @@ fn a_report_by_a_real_postfix_and_a_wish_by_mail_are_understood_and_acted_on_onc
     let path = file.to_str().expect("ASCII");
     let dry = ctl.ok(["incoming", path, "--dry-run"]);
     assert_eq!(dry["counts"], json!({ "bounced": 1 }), "{dry:#}");
+    assert_eq!(dry["addresses"], 1, "{dry:#}");
     assert_eq!(suppressed(&ctl, GONE), Value::Null, "a dry run changes nothing");
     let done = ctl.ok(["incoming", path]);
     assert_eq!(done["rows"][0]["address"], GONE, "{done:#}");
@@ -149,6 +131,14 @@ fn addresses_are_pasted_from_a_file_and_bad_input_is_said() {
         .refused(&["/nowhere/at/all.eml", "Choose another file"]);
     ctl.run(["contacts", "bounced", "--paste-file", "/nowhere/at/all"])
         .refused(&["/nowhere/at/all"]);
+    ctl.run_with_input(
+        ["contacts", "bounced", "--paste-file", "-"],
+        &vec![b'\n'; (5 << 20) + 1],
+    )
+    .refused(&["longer than 5 MiB", "in parts"]);
+    #[cfg(unix)]
+    ctl.run(["contacts", "bounced", "--paste-file", "/dev/zero"])
+        .refused(&["/dev/zero", "longer than 5 MiB"]);
     ctl.run(["account", "check", "Nobody"]).refused(&["Nobody"]);
     ctl.run(["account", "check", "--domain", "no domain"])
         .refused(&["no domain", "example.org"]);

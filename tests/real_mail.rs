@@ -125,28 +125,7 @@ impl Club {
             "settings_update",
             json!({ "unknown_policy": "none", "organisation": "Harbour Club" }),
         );
-        let port = servers.smtp_port.to_string();
-        let added = ctl.run_with_input(
-            [
-                "account",
-                "add",
-                "--name",
-                "Harbour",
-                "--host",
-                "localhost",
-                "--port",
-                &port,
-                "--tls",
-                "starttls",
-                "--user",
-                SENDER,
-                "--password-stdin",
-                "--from",
-                "Harbour Club <news@harbour.test>",
-            ],
-            format!("{PASSWORD}\n").as_bytes(),
-        );
-        assert_eq!(added.code, Some(0), "the account is kept: {added:?}");
+        let added = servers.account(&ctl);
         assert!(!added.stdout.contains(PASSWORD), "a secret is never sent back");
         let tested = ctl.ok(["account", "test", "Harbour"]);
         assert_eq!(

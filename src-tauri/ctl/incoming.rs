@@ -5,11 +5,14 @@ use crate::print;
 use crate::run::Session;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The most that is read from standard input, in bytes; what the core takes of a file.
 const MAX_INPUT: u64 = 128 << 20;
+/// The most that is read of pasted addresses, in bytes; what the core takes.
+const MAX_TEXT: u64 = 5 << 20;
 
 /// Returns the whole path of a file, or that of a private copy of standard input for `-`, which goes with the second.
 pub(crate) fn path_of(file: &Path) -> Result<(PathBuf, Option<tempfile::NamedTempFile>)> {
@@ -51,12 +54,7 @@ impl Session {
 
     /// Reads pasted addresses.
     pub(crate) fn pasted(&mut self, options: &Paste, text_is: &str) -> Result<()> {
-        let (path, _kept) = path_of(&options.paste_file)?;
-        let bytes =
-            std::fs::read(&path).with_context(|| format!("cannot read {}", options.paste_file.display()))?;
-        let text = String::from_utf8(bytes)
-            .ok()
-            .with_context(|| format!("{} is not UTF-8; save it as UTF-8", options.paste_file.display()))?;
+        let text = pasted_text(&options.paste_file)?;
         self.incoming_run(json!({ "text": text, "text_is": text_is, "dry_run": options.dry_run }))
     }
 
@@ -66,6 +64,25 @@ impl Session {
         self.show(&result, || words(&result));
         Ok(())
     }
+}
+
+/// Reads pasted text, from standard input for `-`. It is kept in memory alone, for it names people.
+fn pasted_text(file: &Path) -> Result<String> {
+    let from: Box<dyn Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(File::open(file).with_context(|| format!("cannot read {}", file.display()))?)
+    };
+    let mut bytes = Vec::new();
+    from.take(MAX_TEXT + 1)
+        .read_to_end(&mut bytes)
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    if bytes.len() as u64 > MAX_TEXT {
+        bail!("{} is longer than 5 MiB; paste it in parts", file.display());
+    }
+    String::from_utf8(bytes)
+        .ok()
+        .with_context(|| format!("{} is not UTF-8; save it as UTF-8", file.display()))
 }
 
 fn words(result: &Value) -> String {

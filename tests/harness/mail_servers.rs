@@ -5,6 +5,7 @@
 //! init system, as in a container, and end when this is dropped. The test authority that signed Postfix's
 //! certificate is the PEM file that `casementctl` is told to trust as well.
 
+use super::ctl::{Ctl, Outcome};
 use super::process::Group;
 use super::{free_port, imap::Mailbox, until, until_or};
 use std::fs;
@@ -81,6 +82,31 @@ impl MailServers {
     /// Returns Postfix's certificate, as a PEM file.
     pub fn certificate_pem(&self) -> PathBuf {
         self.dir.path().join("server.pem")
+    }
+
+    /// Adds the account Harbour of `news@harbour.test` to a workspace that trusts [`Self::root_pem`].
+    pub fn account(&self, ctl: &Ctl) -> Outcome {
+        let port = self.smtp_port.to_string();
+        let account = [
+            "account",
+            "add",
+            "--name",
+            "Harbour",
+            "--host",
+            "localhost",
+            "--port",
+            &port,
+            "--tls",
+            "starttls",
+            "--user",
+            "news@harbour.test",
+            "--password-stdin",
+            "--from",
+            "Harbour Club <news@harbour.test>",
+        ];
+        let added = ctl.run_with_input(account, format!("{PASSWORD}\n").as_bytes());
+        assert_eq!(added.code, Some(0), "the account is kept: {added:?}");
+        added
     }
 
     /// Opens a user's mailbox by IMAP.

@@ -33,6 +33,8 @@ data! {
         pub read: u32,
         /// Answers by kind, kinds without any left out. A mail may have several.
         pub counts: BTreeMap<IncomingKind, u32>,
+        /// Addresses that got mail until now and get no more.
+        pub addresses: u32,
         /// The first 1,000 answers, in the order of the files.
         pub rows: Vec<IncomingRow>,
         /// Nothing was changed.

@@ -181,7 +181,7 @@ fn copies(workspace: &Workspace) -> Vec<BackupCopy> {
             })
         })
         .collect();
-    copies.sort_by(|a, b| b.made_at.cmp(&a.made_at));
+    copies.sort_by_key(|copy| std::cmp::Reverse(copy.made_at));
     copies
 }
 

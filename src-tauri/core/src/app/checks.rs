@@ -3,6 +3,7 @@
 use super::account::is_loopback;
 use super::engine::Engine;
 use super::error::sentence;
+use super::mail_file;
 use crate::api::{
     AccountKind, Code, DomainCheck, DomainCheckLast, DomainCheckLastResponse, DomainChecked, Error,
     MailCheck, MailChecked, Result, Tag,
@@ -12,8 +13,6 @@ use crate::deliverability::{self, mail};
 use crate::domain::contact::EmailAddress;
 use crate::net::dns::{Dns, LIMIT};
 use crate::store::{account, domain_check};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -68,7 +67,11 @@ pub fn domain_last(engine: &Arc<Engine>, request: DomainCheckLast) -> Result<Dom
 
 /// Reads a test mail and checks its signatures.
 pub fn mail(engine: &Arc<Engine>, request: MailCheck) -> Result<MailChecked> {
-    let bytes = mail::as_sent(read_file(Path::new(&request.path), mail::MAX_BYTES)?);
+    let bytes = mail::as_sent(mail_file::read(
+        Path::new(&request.path),
+        "path",
+        mail::MAX_BYTES,
+    )?);
     let read = mail::read(&bytes).map_err(|error| Error::field("path", sentence(&error.to_string())))?;
     let names = names(engine)?;
     let signatures = if read.signatures == 0 {
@@ -87,41 +90,6 @@ pub fn mail(engine: &Arc<Engine>, request: MailCheck) -> Result<MailChecked> {
 
 fn names(engine: &Engine) -> Result<Dns> {
     Dns::open(engine.dns, LIMIT).map_err(|sentence| Error::new(Code::Unreachable, sentence))
-}
-
-/// Reads a file of at most `most` bytes.
-pub(super) fn read_file(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let failed = |error: std::io::Error| {
-        Error::field(
-            "path",
-            format!("Cannot read {}: {error}. Choose another file.", path.display()),
-        )
-    };
-    // Before it is opened: opening a pipe waits for somebody to write into it.
-    if !std::fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(Error::field(
-            "path",
-            format!(
-                "{} is no file. Choose a mail that was saved as a file (.eml).",
-                path.display()
-            ),
-        ));
-    }
-    let file = File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    // What grows while it is read is not read for ever.
-    file.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > most {
-        return Err(Error::field(
-            "path",
-            format!(
-                "{} is larger than {} MiB, and no mail is. Choose another file.",
-                path.display(),
-                most >> 20
-            ),
-        ));
-    }
-    Ok(bytes)
 }
 
 fn domain_of(address: &str) -> Result<String> {

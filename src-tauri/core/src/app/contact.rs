@@ -214,6 +214,7 @@ pub(crate) fn erase_for(engine: &Arc<Engine>, request: ContactErase, by: By) -> 
         erased += n;
     }
     if erased > 0 {
+        super::incoming::forget_rows(engine);
         let text = match (erased, by) {
             (1, By::User) => "A contact was erased".to_owned(),
             (n, By::User) => format!("{n} contacts were erased"),

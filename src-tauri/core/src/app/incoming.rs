@@ -4,19 +4,20 @@
 //! unsubscribe only with the token of a mail of ours, whoever sends it.
 
 use super::engine::Engine;
+use super::mail_file;
 use crate::api::{
     ActivityKind, Error, IncomingKind, IncomingResult, IncomingRun, JobStarted, PastedKind, Result, Tag,
 };
 use crate::clock::Instant;
 use crate::domain::contact::EmailAddress;
 use crate::engine::jobs::Progress;
-use crate::ids::{CampaignId, MessageId};
 use crate::incoming::{self, Bounce, Found, mbox, pasted};
 use crate::store::activity::{self, NewActivity};
 use crate::store::incoming as ledger;
 use crate::store::{Priority, setting};
-use desk::Desk;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use desk::{Desk, Memory};
+use named::{Kept, Named};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 use std::path::Path;
@@ -30,6 +31,9 @@ const MAX_FILE: u64 = 128 << 20;
 const CHUNK: usize = 100;
 /// Answers that are returned; the others are counted.
 const ROWS: usize = 1_000;
+
+/// What its jobs are called: those that read, and those that act.
+const TITLES: [&str; 2] = ["Reading what came back", "Doing what came back asks for"];
 
 /// Starts a run. Files that cannot be read at all are refused at once; what stands in them is answered in the job.
 pub fn run(engine: &Arc<Engine>, request: IncomingRun) -> Result<JobStarted> {
@@ -55,16 +59,24 @@ pub fn run(engine: &Arc<Engine>, request: IncomingRun) -> Result<JobStarted> {
     for path in &request.paths {
         files.push(open(Path::new(path))?);
     }
-    let title = if request.dry_run {
-        "Reading what came back"
-    } else {
-        "Doing what came back asks for"
-    };
+    let [reading, doing] = TITLES;
+    let title = if request.dry_run { reading } else { doing };
     let job = engine.jobs.start(title.to_owned(), {
         let engine = engine.clone();
         move |progress| Run::new(engine, request)?.whole(files, progress)
     });
     Ok(JobStarted { job })
+}
+
+/// Forgets the answers of runs that have ended, for they name people, and somebody was erased. The numbers stay.
+pub(super) fn forget_rows(engine: &Engine) {
+    engine.jobs.amend(|job| {
+        if TITLES.contains(&job.title.as_str())
+            && let Some(rows) = job.result.get_mut("rows")
+        {
+            *rows = serde_json::Value::Array(Vec::new());
+        }
+    });
 }
 
 /// A file to be read.
@@ -75,37 +87,15 @@ struct Opened {
 }
 
 fn open(path: &Path) -> Result<Opened> {
-    let failed = |error: std::io::Error| {
-        Error::field(
-            "paths",
-            format!("Cannot read {}: {error}. Choose another file.", path.display()),
-        )
-    };
-    // Before it is opened: opening a pipe waits for somebody to write into it.
-    let facts = std::fs::metadata(path).map_err(failed)?;
-    if !facts.is_file() {
-        return Err(Error::field(
-            "paths",
-            format!(
-                "{} is no file. Choose mails that were saved as files (.eml or .mbox).",
-                path.display()
-            ),
-        ));
-    }
-    if facts.len() > MAX_FILE {
-        return Err(Error::field(
-            "paths",
-            format!(
-                "{} is larger than {} MiB. Split the mailbox.",
-                path.display(),
-                MAX_FILE >> 20
-            ),
-        ));
-    }
-    let mut file = File::open(path).map_err(failed)?;
+    // Apple Mail exports a mailbox as a folder with a file of this name.
+    let inside = path.join("mbox");
+    let mut file = mail_file::open(if inside.is_file() { &inside } else { path }, "paths", MAX_FILE)?;
     let mut start = Vec::new();
-    file.by_ref().take(5).read_to_end(&mut start).map_err(failed)?;
-    file.rewind().map_err(failed)?;
+    file.by_ref()
+        .take(5)
+        .read_to_end(&mut start)
+        .and_then(|_| file.rewind())
+        .map_err(|error| mail_file::unreadable(path, "paths", &error))?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     Ok(Opened {
         name: name
@@ -145,10 +135,8 @@ struct Run {
     engine: Arc<Engine>,
     rules: Rules,
     text: String,
-    /// What earlier rows of the run did: with it a dry run counts as the real one does.
-    done: HashSet<(Vec<u8>, IncomingKind)>,
-    /// The Message-IDs of the campaigns that bounces spoke of without a token.
-    known_ids: HashMap<i64, HashMap<String, MessageId>>,
+    memory: Memory,
+    kept: Kept,
     chunk: Vec<Item>,
     result: IncomingResult,
 }
@@ -166,14 +154,15 @@ impl Run {
             result: IncomingResult {
                 read: 0,
                 counts: BTreeMap::new(),
+                addresses: 0,
                 rows: Vec::new(),
                 dry_run: rules.dry_run,
             },
             engine,
             rules,
             text: request.text,
-            done: HashSet::new(),
-            known_ids: HashMap::new(),
+            memory: Memory::default(),
+            kept: Kept::default(),
             chunk: Vec::new(),
         })
     }
@@ -251,12 +240,11 @@ impl Run {
     /// Answers what was gathered, in one commit.
     fn keep(&mut self, progress: &Progress) -> Result<()> {
         let chunk = std::mem::take(&mut self.chunk);
-        self.look_up_ids(&chunk)?;
         let rules = self.rules.clone();
         let mut desk = Desk {
             rules: self.rules.clone(),
-            done: std::mem::take(&mut self.done),
-            known_ids: std::mem::take(&mut self.known_ids),
+            named: self.named(&chunk)?,
+            memory: std::mem::take(&mut self.memory),
         };
         let (rows, desk) = if rules.dry_run {
             self.engine.read(|conn| {
@@ -269,8 +257,8 @@ impl Run {
                 Ok((rows, desk))
             })?
         };
-        self.done = desk.done;
-        self.known_ids = desk.known_ids;
+        self.memory = desk.memory;
+        self.result.addresses = self.memory.stopped;
         for row in rows {
             *self.result.counts.entry(row.kind).or_default() += 1;
             if self.result.rows.len() < ROWS {
@@ -284,27 +272,23 @@ impl Run {
         progress.step(u64::from(self.result.read), None)
     }
 
-    /// Reads the Message-IDs of campaigns that are spoken of, each once, outside of any commit.
-    fn look_up_ids(&mut self, chunk: &[Item]) -> Result<()> {
+    /// Finds the mails that are named without a token, outside of any commit.
+    fn named(&mut self, chunk: &[Item]) -> Result<Named> {
+        let mut wanted: BTreeMap<i64, BTreeSet<u128>> = BTreeMap::new();
         for item in chunk {
-            let (What::Mail(Found::Bounce(Bounce { original, .. }))
-            | What::Mail(Found::Complaint { original, .. })) = &item.what
-            else {
-                continue;
-            };
-            if !original.tokens.is_empty() {
-                continue;
-            }
-            for (campaign, _) in &original.ids {
-                if !self.known_ids.contains_key(campaign) {
-                    let found = self
-                        .engine
-                        .read(|conn| Ok(ledger::by_message_id(conn, CampaignId(*campaign))?))?;
-                    self.known_ids.insert(*campaign, found);
+            if let What::Mail(Found::Bounce(Bounce { original, .. }) | Found::Complaint { original, .. }) =
+                &item.what
+                && original.tokens.is_empty()
+            {
+                for (campaign, hash) in &original.ids {
+                    wanted.entry(*campaign).or_default().insert(*hash);
                 }
             }
         }
-        Ok(())
+        let engine = &self.engine;
+        self.kept.find(&wanted, |campaign| {
+            engine.read(|conn| Ok(ledger::by_message_id(conn, campaign)?))
+        })
     }
 
     /// Adds a line to the feed.
@@ -331,5 +315,6 @@ impl Run {
 }
 
 mod desk;
+mod named;
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,7 @@ mod limits_tests;
 pub mod login;
 #[cfg(test)]
 mod login_tests;
+mod mail_file;
 pub mod outbox;
 pub mod preflight;
 pub mod progress;

@@ -32,9 +32,20 @@ struct Read {
 /// How a record ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
+    /// With `all`, and its sign.
     All(char),
-    Redirect,
+    /// Nothing is said of other servers.
     Open,
+    /// As another record does that cannot be read here.
+    Elsewhere,
+}
+
+/// Whether what a record allows counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    Yes,
+    /// It stands behind a sign that allows nothing: a server of which it speaks may be refused.
+    No,
 }
 
 fn is_spf(record: &str) -> bool {
@@ -82,7 +93,7 @@ pub fn check(names: &dyn Names, domain: &str, host: Option<&str>) -> Vec<CheckFi
         }
     };
     let mut read = Read::default();
-    let end = follow(names, domain, record, &mut read);
+    let end = follow(names, domain, record, Counts::Yes, &mut read);
     let raw = format!("{domain} TXT {record}");
     let mut out = vec![whole(domain, &read, end, &raw)];
     if read.broken.is_none()
@@ -94,19 +105,16 @@ pub fn check(names: &dyn Names, domain: &str, host: Option<&str>) -> Vec<CheckFi
 }
 
 /// Reads a record and all that it includes, no further than a receiver would.
-fn follow(names: &dyn Names, domain: &str, record: &str, read: &mut Read) -> End {
+fn follow(names: &dyn Names, domain: &str, record: &str, counts: Counts, read: &mut Read) -> End {
     let mut end = End::Open;
+    let mut redirect = None;
     for term in record.split_ascii_whitespace().skip(1) {
         if read.broken.is_some() || matches!(end, End::All(_)) {
             break;
         }
         let lower = term.to_ascii_lowercase();
         if let Some(target) = lower.strip_prefix("redirect=") {
-            // Counts only without an `all` (RFC 7208 §6.1); such a record ends there.
-            if !lower_terms(record).any(|term| is_all(&term)) {
-                end = End::Redirect;
-                step_into(names, target, read);
-            }
+            redirect = Some(target.to_owned());
             continue;
         }
         let (qualifier, mechanism) = match lower.chars().next() {
@@ -117,11 +125,18 @@ fn follow(names: &dyn Names, domain: &str, record: &str, read: &mut Read) -> End
         let (name, rest) = mechanism.split_at(name_end);
         let argument = rest.strip_prefix(':').unwrap_or_default();
         let target = argument.split('/').next().unwrap_or_default();
+        let allows = qualifier == '+' && counts == Counts::Yes;
         match name {
             "all" => end = End::All(qualifier),
-            "include" => step_into(names, argument, read),
+            "include" => {
+                let counts = if allows { Counts::Yes } else { Counts::No };
+                // It speaks of whom the other record allows (RFC 7208 §5.2): of everybody, where that allows them.
+                if step_into(names, argument, counts, read) == End::All('+') {
+                    end = End::All(qualifier);
+                }
+            }
             "ip4" | "ip6" => match network(argument) {
-                Some(network) if qualifier == '+' => read.networks.push(network),
+                Some(network) if allows => read.networks.push(network),
                 Some(_) => {}
                 None => read.broken = Some(format!("“{term}” holds no address that can be read")),
             },
@@ -130,9 +145,9 @@ fn follow(names: &dyn Names, domain: &str, record: &str, read: &mut Read) -> End
                 let of = if target.is_empty() { domain } else { target };
                 if of.contains('%') {
                     read.macros = true;
-                } else if qualifier == '+' && name == "a" {
+                } else if allows && name == "a" {
                     read.hosts.push(of.to_owned());
-                } else if qualifier == '+' {
+                } else if allows {
                     read.mx_of.push(of.to_owned());
                 }
             }
@@ -148,15 +163,13 @@ fn follow(names: &dyn Names, domain: &str, record: &str, read: &mut Read) -> End
             break;
         }
     }
-    end
-}
-
-fn lower_terms(record: &str) -> impl Iterator<Item = String> {
-    record.split_ascii_whitespace().map(str::to_ascii_lowercase)
-}
-
-fn is_all(term: &str) -> bool {
-    term.trim_start_matches(['+', '-', '~', '?']) == "all"
+    match redirect {
+        // Counts only without an `all` (RFC 7208 §6.1), and then the record ends as the other does.
+        Some(target) if end == End::Open && read.broken.is_none() && read.lookups <= MAX_LOOKUPS => {
+            step_into(names, &target, counts, read)
+        }
+        _ => end,
+    }
 }
 
 fn network(text: &str) -> Option<(IpAddr, u8)> {
@@ -171,40 +184,42 @@ fn network(text: &str) -> Option<(IpAddr, u8)> {
     (bits <= most).then_some((address, bits))
 }
 
-fn step_into(names: &dyn Names, target: &str, read: &mut Read) {
+/// Reads the record of another domain, and returns how it ends.
+fn step_into(names: &dyn Names, target: &str, counts: Counts, read: &mut Read) -> End {
     read.lookups += 1;
     // Beyond the limit a receiver stops, and an include that includes itself ends here.
     if read.lookups > MAX_LOOKUPS {
-        return;
+        return End::Elsewhere;
     }
     if target.contains('%') {
         read.macros = true;
-        return;
+        return End::Elsewhere;
     }
     let target = target.trim_end_matches('.');
     if target.is_empty() {
-        read.broken = Some("an include names no domain".to_owned());
-        return;
+        read.broken = Some("a part of it leads to another domain and names none".to_owned());
+        return End::Elsewhere;
     }
-    read.included.push(target.to_owned());
+    if counts == Counts::Yes {
+        read.included.push(target.to_owned());
+    }
     let records = match names.txt(target) {
         Ok(records) => records,
         Err(error) if error.is_absent() => Vec::new(),
         Err(error) => {
             read.unasked.get_or_insert((target.to_owned(), error));
-            return;
+            return End::Elsewhere;
         }
     };
     let mut found = records.iter().filter(|record| is_spf(record));
     match (found.next(), found.next()) {
-        (Some(record), None) => {
-            follow(names, target, record, read);
-        }
+        (Some(record), None) => return follow(names, target, record, counts, read),
         (None, _) => read.broken = Some(format!("it includes {target}, which has no SPF record")),
         (Some(_), Some(_)) => {
             read.broken = Some(format!("it includes {target}, which has several SPF records"))
         }
     }
+    End::Elsewhere
 }
 
 /// Judges the record as a whole.
@@ -253,7 +268,14 @@ fn whole(domain: &str, read: &Read, end: End, raw: &str) -> CheckFinding {
                     "The SPF record of {domain} does not say what holds for all other servers. End it with ~all."
                 ),
             ),
-            End::All(_) | End::Redirect => (
+            End::Elsewhere => (
+                CheckSeverity::Unknown,
+                format!(
+                    "The SPF record of {domain} leads to a name that is known for a real mail only. Send yourself a test \
+                     mail and check that."
+                ),
+            ),
+            End::All(_) => (
                 CheckSeverity::Good,
                 format!(
                     "{domain} says which servers may send its mail ({} of {MAX_LOOKUPS} look-ups).",
@@ -404,6 +426,33 @@ mod tests {
             let names = Played::default().txt("example.org", &["something else", record]);
             assert_eq!(severities(&names, None), [severity], "{record}");
         }
+        for (record, severity) in [
+            ("v=spf1 redirect=all.example", Bad),
+            ("v=spf1 redirect=neutral.example", Warn),
+            ("v=spf1 redirect=open.example", Warn),
+            ("v=spf1 redirect=good.example", Good),
+            ("v=spf1 redirect=there.example", Bad),
+            ("v=spf1 redirect=gone.example", Bad),
+            ("v=spf1 redirect=", Bad),
+            ("v=spf1 redirect=%{d}.example", Unknown),
+            ("v=spf1 redirect=all.example -all", Good),
+            ("v=spf1 ~all redirect=all.example", Good),
+            ("v=spf1 include:all.example -all", Bad),
+            ("v=spf1 include:there.example -all", Bad),
+            ("v=spf1 ?include:all.example -all", Warn),
+            ("v=spf1 -include:all.example", Good),
+            ("v=spf1 include:neutral.example -all", Good),
+            ("v=spf1 include:open.example", Warn),
+        ] {
+            let names = Played::default()
+                .txt("example.org", &[record])
+                .txt("all.example", &["v=spf1 +all"])
+                .txt("neutral.example", &["v=spf1 ?all"])
+                .txt("open.example", &["v=spf1 ip4:192.0.2.1"])
+                .txt("good.example", &["v=spf1 ip4:192.0.2.1 -all"])
+                .txt("there.example", &["v=spf1 redirect=all.example"]);
+            assert_eq!(severities(&names, None), [severity], "{record}");
+        }
     }
 
     #[test]
@@ -476,6 +525,23 @@ mod tests {
             found[1].sentence.contains("include:spf.protection.outlook.com"),
             "{found:?}"
         );
+        for (record, severity) in [
+            ("v=spf1 -include:_spf.google.com ~all", Bad),
+            ("v=spf1 ?include:relay.example ~all", Bad),
+            ("v=spf1 include:refuses.example ~all", Bad),
+            ("v=spf1 redirect=relay.example", Good),
+        ] {
+            let names = Played::default()
+                .txt("example.org", &[record])
+                .txt("relay.example", &["v=spf1 include:_spf.google.com ~all"])
+                .txt("refuses.example", &["v=spf1 -include:_spf.google.com ~all"])
+                .txt("_spf.google.com", &["v=spf1 ip4:192.0.2.0/24 ~all"]);
+            assert_eq!(
+                severities(&names, Some("smtp.gmail.com")),
+                [Good, severity],
+                "{record}"
+            );
+        }
         let names = Played::default().txt("example.org", &["v=spf1 exists:%{i}.x.example ~all"]);
         assert_eq!(severities(&names, Some("smtp.gmail.com")), [Good, Unknown]);
     }
@@ -504,8 +570,11 @@ mod tests {
             "v=spf1 -mx -all",
             "v=spf1 ip4:192.0.3.0/24 -all",
             "v=spf1 ip6:::/0 -all",
+            "v=spf1 -include:net.example -all",
         ] {
-            let names = base().txt("example.org", &[record]);
+            let names = base()
+                .txt("example.org", &[record])
+                .txt("net.example", &["v=spf1 ip4:192.0.2.0/24 mx:example.org -all"]);
             assert_eq!(
                 severities(&names, Some("mail.example.org")),
                 [Good, Unknown],

@@ -13,9 +13,11 @@ pub(super) fn bounce(mail: &Message<'_>, bytes: &[u8]) -> Option<Found> {
         return None;
     }
     let original = original(mail, bytes);
+    let text = first_text(mail);
     let recipient = failed
         .as_deref()
         .and_then(|list| list.split(',').next())
+        .or_else(|| named(&text))
         .map(one_line)
         .unwrap_or_default();
     if original.ids.is_empty() && original.tokens.is_empty() && recipient.is_empty() {
@@ -23,7 +25,6 @@ pub(super) fn bounce(mail: &Message<'_>, bytes: &[u8]) -> Option<Found> {
             "It looks like a bounce, and does not say of which mail or which address.",
         ));
     }
-    let text = first_text(mail);
     let (status, words) = line_with_status(&text, failed.is_some());
     Some(Found::Bounce(Bounce {
         recipient,
@@ -91,11 +92,17 @@ fn first_text(mail: &Message<'_>) -> String {
     text[..end].to_owned()
 }
 
+/// Finds whom qmail names: `<ana@example.org>:` on a line of its own.
+fn named(text: &str) -> Option<&str> {
+    text.lines()
+        .filter_map(|line| line.trim_end().strip_prefix('<')?.strip_suffix(">:"))
+        .find(|address| address.contains('@'))
+}
+
 /// Finds the first line that says what became of the mail.
 fn line_with_status(text: &str, is_final: bool) -> (Status, String) {
     for line in text.lines() {
-        let of_line = status::code(line)
-            .map(status::of_code)
+        let of_line = status::of_words(line)
             .filter(|status| *status != Status::Delivered)
             .or_else(|| status::reply(line));
         if let Some(status) = of_line {

@@ -1,7 +1,7 @@
 //! Reports for machines: of delivery (RFC 3464) and of complaints (RFC 5965).
 
 use super::{Bounce, Found, MAX_RECIPIENTS, Status, one_line, original, status};
-use mail_parser::{Message, MimeHeaders, PartType};
+use mail_parser::{Message, MimeHeaders};
 
 /// A group of fields, names in lower case, values on one line.
 type Fields = Vec<(String, String)>;
@@ -21,14 +21,12 @@ pub(super) fn delivery(mail: &Message<'_>, bytes: &[u8]) -> Option<Vec<Found>> {
             break;
         }
         let diagnostic = named("diagnostic-code").unwrap_or_default();
-        let code = named("status")
-            .and_then(status::code)
-            .or_else(|| status::code(diagnostic));
-        let status = match (named("action").map(str::to_ascii_lowercase).as_deref(), code) {
-            (Some("failed"), Some(code)) => match status::of_code(code) {
-                Status::Delivered => Status::Unclear,
-                status => status,
-            },
+        let status = match (
+            named("action").map(str::to_ascii_lowercase).as_deref(),
+            failed(named("status"), diagnostic),
+        ) {
+            (Some("failed"), Some(Status::Delivered)) => Status::Unclear,
+            (Some("failed"), Some(status)) => status,
             (Some("delayed"), _) => Status::Delayed,
             (Some("delivered" | "relayed" | "expanded"), _) => Status::Delivered,
             _ => Status::Unclear,
@@ -50,6 +48,16 @@ pub(super) fn delivery(mail: &Message<'_>, bytes: &[u8]) -> Option<Vec<Found>> {
         ));
     }
     Some(found)
+}
+
+/// Returns what the status and the server's words say of a mail that failed; `None` where they do not say.
+fn failed(status: Option<&str>, diagnostic: &str) -> Option<Status> {
+    let said = status.and_then(status::code);
+    match said {
+        // Exim writes 5.0.0 whatever the reason was; that stands in the server's words.
+        Some(status::NO_REASON) => status::of_words(diagnostic).or(said.map(status::of_code)),
+        _ => said.or_else(|| status::code(diagnostic)).map(status::of_code),
+    }
 }
 
 /// Reads a complaint; `None` where the mail is none.
@@ -82,11 +90,7 @@ fn part(mail: &Message<'_>, names: &[&str]) -> Option<String> {
         if !named {
             return None;
         }
-        match &part.body {
-            // The parser may take the fields for the headers of a mail.
-            PartType::Message(inner) => Some(String::from_utf8_lossy(&inner.raw_message).into_owned()),
-            _ => Some(String::from_utf8_lossy(part.contents()).into_owned()),
-        }
+        Some(String::from_utf8_lossy(part.contents()).into_owned())
     })
 }
 

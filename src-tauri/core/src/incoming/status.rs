@@ -29,6 +29,18 @@ pub(super) fn of_code((class, subject, detail): (u8, u8, u16)) -> Status {
     }
 }
 
+/// A failure for good that gives no reason (RFC 3463 §3.1).
+pub(super) const NO_REASON: (u8, u8, u16) = (5, 0, 0);
+
+/// Returns what a server's words say: by their enhanced status code, or by their reply code where that gives no reason.
+pub(super) fn of_words(text: &str) -> Option<Status> {
+    let code = code(text);
+    code.filter(|code| *code != NO_REASON)
+        .map(of_code)
+        .or_else(|| reply(text))
+        .or(code.map(of_code))
+}
+
 /// Finds the first enhanced status code in a text: a class of 2, 4 or 5, a subject of 0 to 7, and a detail.
 pub(super) fn code(text: &str) -> Option<(u8, u8, u16)> {
     text.split(|letter: char| !letter.is_ascii_digit() && letter != '.')
@@ -47,7 +59,8 @@ pub(super) fn reply(text: &str) -> Option<Status> {
     text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.')
         .find_map(|word| match word {
             "550" | "551" | "553" => Some(Status::AddressGone),
-            "552" | "554" => Some(Status::MailRefused),
+            // The third stands in no standard, and Exchange says it of mail that it blocks.
+            "552" | "554" | "571" => Some(Status::MailRefused),
             "421" | "450" | "451" | "452" => Some(Status::Delayed),
             _ => None,
         })

@@ -3,7 +3,7 @@
 //! What stays after an erasure identifies nobody without the address itself: the suppression's hash, the
 //! preference token (the link in an old mail must work for ever) and counts.
 
-use super::{Conn, Result, consent_event, contact};
+use super::{Conn, Result, consent_event, contact, domain_check};
 use crate::clock::{Instant, to_millis};
 use crate::domain::message::NotTrackedReason;
 use crate::ids::{ContactId, MessageId};
@@ -24,7 +24,7 @@ pub fn everything(conn: &Conn, id: ContactId) -> Result<Option<Value>> {
         conn,
         "SELECT m.id, campaign.name AS campaign, campaign.subject, m.email, m.state, m.skip_reason, m.tracking,
            m.not_tracked, m.queued_at, m.accepted_at, m.reply, m.attempts, m.opted_out_at, m.unsubscribed_at,
-           m.bounced_at, m.complained_at, m.asks, m.signal, m.first_open_at, m.looks, m.hits, m.machine_hits, m.early, m.late, m.over_cap, m.last_hit_at
+           m.bounced_at, m.address_gone, m.complained_at, m.asks, m.signal, m.first_open_at, m.looks, m.hits, m.machine_hits, m.early, m.late, m.over_cap, m.last_hit_at
          FROM message m JOIN campaign ON campaign.id = m.campaign_id
          WHERE m.contact_id = ?1
          ORDER BY m.id",
@@ -133,13 +133,14 @@ pub fn take_copies(conn: &Conn, email: &str) -> Result<Vec<String>> {
 /// that the person is in no part of any rate. A keyed hash of the address stays behind, so that a backup of before `at`
 /// brings nobody back.
 pub fn erase(conn: &Conn, id: ContactId, at: Instant) -> Result<bool> {
-    let hash: Option<Vec<u8>> = conn
-        .prepare_cached("SELECT address_hash FROM contact WHERE id = ?1")?
-        .query_row([id.0], |row| row.get(0))
+    let found: Option<(Vec<u8>, String)> = conn
+        .prepare_cached("SELECT address_hash, email FROM contact WHERE id = ?1")?
+        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let Some(hash) = hash else {
+    let Some((hash, email)) = found else {
         return Ok(false);
     };
+    domain_check::take_out(conn, &email)?;
     take_out_hits(conn, id)?;
     for sql in [
         &*format!("DELETE FROM outbox_mail WHERE id IN ({OUTBOX_MAILS})"),
@@ -320,6 +321,8 @@ mod tests {
              INSERT INTO data_request (contact_id, message_id, at, state, next_attempt_at, sent_at, reply, problem)
              VALUES (1, 1, 9, 'sent', 9, 9, '250 <ana@example.org> ok', 'ana@example.org waits');
              INSERT INTO outbox_mail (at, to_address, subject, path) VALUES (4, 'ana@example.org', 's', 'outbox/other/c.eml');
+             INSERT INTO domain_check (domain, at, findings)
+             VALUES ('example.org', 9, '[{\"record\":\"v=DMARC1; rua=mailto:Ana@example.org,mailto:bo@example.org\"}]');
              INSERT INTO suppression (address_hash, kind, reason, at)
              SELECT address_hash, 'manual', 'ana@example.org called', 9 FROM contact WHERE id = 1;",
         )
@@ -374,6 +377,13 @@ mod tests {
         );
         assert!(erase(&conn, ana, from_millis(9)).unwrap());
         assert_eq!(is_anywhere(&conn, "ana@"), None, "the address is in no table");
+        assert_eq!(
+            conn.query_row("SELECT findings FROM domain_check", [], |row| row
+                .get::<_, String>(0))
+                .unwrap(),
+            r#"[{"record":"v=DMARC1; rua=mailto:(erased),mailto:bo@example.org"}]"#,
+            "another's stays"
+        );
         let count = |sql: &str| -> i64 { conn.query_row(sql, [], |row| row.get(0)).unwrap() };
         assert_eq!(count("SELECT count(*) FROM hit WHERE message_id = 1"), 0);
         assert_eq!(

@@ -319,6 +319,7 @@ fn marks(conn: &Conn) -> Result<()> {
          SET opted_out_at = coalesce(main.message.opted_out_at, o.opted_out_at),
              unsubscribed_at = coalesce(main.message.unsubscribed_at, o.unsubscribed_at),
              bounced_at = coalesce(main.message.bounced_at, o.bounced_at),
+             address_gone = max(main.message.address_gone, o.address_gone),
              complained_at = coalesce(main.message.complained_at, o.complained_at),
              pixel_token = iif(o.opted_out_at IS NULL, main.message.pixel_token, NULL)
          FROM gone.message o

@@ -1834,6 +1834,10 @@ read: number,
  */
 counts: { [key in IncomingKind]?: number }, 
 /**
+ * Addresses that got mail until now and get no more.
+ */
+addresses: number, 
+/**
  * The first 1,000 answers, in the order of the files.
  */
 rows: Array<IncomingRow>, 

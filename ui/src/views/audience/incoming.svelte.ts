@@ -39,18 +39,14 @@ export function numbers(result: IncomingResult): string {
   return parts.length === 0 ? "Nothing was read" : parts.join(", ");
 }
 
-/** People that get no more mail by it. */
-export function acting(result: IncomingResult): number {
-  return ACTING.reduce((sum, kind) => sum + (result.counts[kind] ?? 0), 0);
-}
-
-/** Something that applying it would write down. */
+/** Answers that applying it would write down. */
 export function changes(result: IncomingResult): number {
-  return acting(result) + (result.counts.refused ?? 0);
+  return [...ACTING, "refused" as const].reduce((sum, kind) => sum + (result.counts[kind] ?? 0), 0);
 }
 
+/** Addresses and not mails: somebody's mails of a whole year may have come back. */
 export function applyWords(result: IncomingResult): string {
-  const n = acting(result);
+  const n = result.addresses;
   return n === 0 ? "Note what came back" : `Stop mail to ${counted(n, "address", "addresses")}`;
 }
 

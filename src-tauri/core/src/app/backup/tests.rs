@@ -414,7 +414,8 @@ fn what_is_no_backup_is_refused_with_a_sentence_and_changes_nothing() {
     let newer = String::from_utf8(page.clone())
         .unwrap()
         .replace("\"format\": 1", "\"format\": 2");
-    let cases: &[(&str, &[(&str, &[u8])], &str)] = &[
+    type Files<'a> = &'a [(&'a str, &'a [u8])];
+    let cases: &[(&str, Files<'_>, &str)] = &[
         ("empty", &[], "does not say what it is"),
         (
             "no-database",

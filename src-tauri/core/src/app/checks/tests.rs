@@ -309,6 +309,9 @@ fn files_that_are_no_mail_are_refused_with_a_sentence() {
         refused(pipe.to_str().unwrap().to_owned(), "no file");
     }
     let huge = bench.dir.path().join("huge.eml");
-    File::create(&huge).unwrap().set_len(mail::MAX_BYTES + 1).unwrap();
+    std::fs::File::create(&huge)
+        .unwrap()
+        .set_len(mail::MAX_BYTES + 1)
+        .unwrap();
     refused(huge.to_str().unwrap().to_owned(), "larger than 25 MiB");
 }

@@ -1,5 +1,6 @@
 //! Answers what was read, row by row, inside a transaction: whose it is, whether it is news, and what is done.
 
+use super::named::Named;
 use super::{Item, Rules, What};
 use crate::api::{IncomingKind, IncomingRow, PastedKind, Result};
 use crate::app::tracking;
@@ -16,10 +17,27 @@ use std::collections::{HashMap, HashSet};
 /// Answers rows inside a transaction.
 pub(super) struct Desk {
     pub(super) rules: Rules,
-    /// What earlier rows of the run did.
-    pub(super) done: HashSet<(Vec<u8>, IncomingKind)>,
-    /// The Message-IDs of campaigns that were spoken of.
-    pub(super) known_ids: HashMap<i64, HashMap<String, MessageId>>,
+    pub(super) memory: Memory,
+    /// Mails that the rows name by their Message-IDs.
+    pub(super) named: Named,
+}
+
+/// What earlier rows of a run did: with it a dry run answers as the real one does.
+#[derive(Default)]
+pub(super) struct Memory {
+    done: HashSet<(About, IncomingKind)>,
+    /// Why addresses get no more mail since.
+    said: HashMap<Vec<u8>, SuppressionKind>,
+    /// Addresses that got mail until then.
+    pub(super) stopped: u32,
+}
+
+/// What an answer holds for.
+#[derive(PartialEq, Eq, Hash)]
+enum About {
+    Mail(MessageId),
+    /// By its keyed hash.
+    Address(Vec<u8>),
 }
 
 /// An answer without its place.
@@ -101,40 +119,56 @@ impl Desk {
         let key = address.key();
         let hash = address_hash(&self.rules.key, &key);
         let contact = contact::by_email(conn, &key)?;
-        let present = suppression::get(conn, &hash)?;
-        let is_news = match present {
-            None => true,
-            Some(present) => suppression::replaces(suppression, present) && present != suppression,
+        let present = self.present(conn, &hash)?;
+        let answer = match present {
+            Some(present) if present == suppression || !suppression::replaces(suppression, present) => {
+                let why = present.describe("").to_lowercase();
+                Answer::new(
+                    IncomingKind::Known,
+                    address.as_str(),
+                    format!("Gets no mail already: {why}."),
+                )
+            }
+            _ => {
+                let who = match contact {
+                    Some(_) => "Gets no more mail.",
+                    None => "Is none of your contacts, and gets no mail should it become one.",
+                };
+                self.memory.done.insert((About::Address(hash.to_vec()), kind));
+                self.suppress(conn, &hash, suppression, None)?;
+                Answer::new(kind, address.as_str(), who)
+            }
         };
-        let answer = if !is_news || self.done.contains(&(hash.to_vec(), kind)) {
-            let why = present.unwrap_or(suppression).describe("").to_lowercase();
-            Answer::new(
-                IncomingKind::Known,
-                address.as_str(),
-                format!("Gets no mail already: {why}."),
-            )
-        } else {
-            let who = match contact {
-                Some(_) => "Gets no more mail.",
-                None => "Is none of your contacts, and gets no mail should it become one.",
-            };
-            Answer::new(kind, address.as_str(), who)
-        };
-        if answer.kind == kind {
-            self.done.insert((hash.to_vec(), kind));
-            self.suppress(conn, &hash, suppression, None)?;
-        }
         Ok(Answer { contact, ..answer })
     }
 
+    /// Returns why an address gets no mail, as far as the run has come.
+    fn present(&self, conn: &Conn, hash: &[u8]) -> store::Result<Option<SuppressionKind>> {
+        match self.memory.said.get(hash) {
+            Some(said) => Ok(Some(*said)),
+            None => suppression::get(conn, hash),
+        }
+    }
+
+    /// Remembers why an address gets no more mail; tells whether that is to be written.
+    fn say(&mut self, conn: &Conn, hash: &[u8], kind: SuppressionKind) -> store::Result<bool> {
+        let present = self.present(conn, hash)?;
+        if present.is_some_and(|present| !suppression::replaces(kind, present)) {
+            return Ok(false);
+        }
+        self.memory.stopped += u32::from(present.is_none());
+        self.memory.said.insert(hash.to_vec(), kind);
+        Ok(!self.rules.dry_run)
+    }
+
     fn suppress(
-        &self,
+        &mut self,
         conn: &Conn,
         hash: &[u8],
         kind: SuppressionKind,
         message: Option<MessageId>,
     ) -> store::Result<()> {
-        if self.rules.dry_run {
+        if !self.say(conn, hash, kind)? {
             return Ok(());
         }
         let new = NewSuppression {
@@ -179,15 +213,18 @@ impl Desk {
             });
         };
         let kind = IncomingKind::Unsubscribed;
-        let was = ledger::sent(conn, reader.message)?.is_some_and(|sent| sent.unsubscribed);
-        let seen = (reader.address_hash.clone(), kind);
-        let is_known = was && reader.suppressed || self.done.contains(&seen);
-        self.done.insert(seen);
+        let was = ledger::sent(conn, reader.message)?.is_some_and(|sent| sent.unsubscribed)
+            && self.present(conn, &reader.address_hash)?.is_some();
+        let is_news = self
+            .memory
+            .done
+            .insert((About::Address(reader.address_hash.clone()), kind));
+        self.say(conn, &reader.address_hash, SuppressionKind::Unsubscribed)?;
         if !self.rules.dry_run {
             // Through the same door as the page: it is the same wish.
             tracking::unsubscribe(conn, &reader, self.rules.at)?;
         }
-        let answer = if is_known {
+        let answer = if was || !is_news {
             Answer::new(IncomingKind::Known, &reader.email, "Had unsubscribed already.")
         } else {
             Answer::new(kind, &reader.email, "Wants no more mail, and gets none.")
@@ -200,21 +237,23 @@ impl Desk {
     }
 
     /// Finds the mail of ours that something is about: by its token, or else by its Message-ID.
-    fn original(&self, conn: &Conn, original: &Original) -> Result<Option<Sent>> {
+    ///
+    /// A mail that is only spoken of counts unless the report names somebody else: then it is about another mail, which
+    /// quotes ours. A mail that came back itself counts for whom it went to: what was forwarded fails somewhere else.
+    fn original(&self, conn: &Conn, original: &Original, recipient: &str) -> Result<Option<Sent>> {
         let mut found = Vec::new();
         for token in &original.tokens {
             found.extend(ledger::by_token(conn, token)?);
         }
-        for (campaign, hash) in &original.ids {
-            found.extend(
-                self.known_ids
-                    .get(campaign)
-                    .and_then(|known| known.get(hash))
-                    .copied(),
-            );
-        }
+        found.extend(original.ids.iter().filter_map(|id| self.named.get(id)).copied());
+        let named = match recipient.parse::<EmailAddress>() {
+            Ok(address) if !original.is_certain => Some(address_hash(&self.rules.key, &address.key())),
+            _ => None,
+        };
         for id in found {
-            if let Some(sent) = ledger::sent(conn, id)? {
+            if let Some(sent) = ledger::sent(conn, id)?
+                && named.is_none_or(|hash| sent.address_hash == hash)
+            {
                 return Ok(Some(sent));
             }
         }
@@ -222,7 +261,7 @@ impl Desk {
     }
 
     fn bounce(&mut self, conn: &Conn, bounce: &Bounce) -> Result<Answer> {
-        let sent = self.original(conn, &bounce.original)?;
+        let sent = self.original(conn, &bounce.original, &bounce.recipient)?;
         let said = match bounce.words.as_str() {
             "" => String::new(),
             words => format!(" The server said: {words}"),
@@ -265,21 +304,21 @@ impl Desk {
             }
             return self.address(conn, &address, kind, SuppressionKind::Bounced);
         };
-        let seen = (sent.message.0.to_be_bytes().to_vec(), kind);
-        if sent.bounced || self.done.contains(&seen) {
+        // A refusal before it said nothing of the address.
+        if sent.gone || !self.memory.done.insert((About::Mail(sent.message), kind)) {
             return Ok(
                 Answer::new(IncomingKind::Known, &sent.email, "Was known to have come back.").of(&sent),
             );
         }
-        self.done.insert(seen);
-        self.done.insert((sent.address_hash.clone(), kind));
         self.suppress(
             conn,
             &sent.address_hash,
             SuppressionKind::Bounced,
             Some(sent.message),
         )?;
-        self.mark(conn, &sent, &bounce.words)?;
+        if !self.rules.dry_run {
+            ledger::mark_gone(conn, &sent, self.rules.at, &bounce.words)?;
+        }
         let said = match bounce.words.as_str() {
             "" => "Gets no more mail.".to_owned(),
             words => format!("Gets no more mail. The server said: {words}"),
@@ -295,26 +334,24 @@ impl Desk {
         let Some(sent) = sent else {
             return Ok(Answer::new(kind, &bounce.recipient, format!("{words}{said}")));
         };
-        let seen = (sent.message.0.to_be_bytes().to_vec(), kind);
-        if sent.bounced || !self.done.insert(seen) {
+        let was = self
+            .memory
+            .done
+            .contains(&(About::Mail(sent.message), IncomingKind::Bounced));
+        if sent.bounced || was || !self.memory.done.insert((About::Mail(sent.message), kind)) {
             return Ok(
                 Answer::new(IncomingKind::Known, &sent.email, "Was known to have come back.").of(&sent),
             );
         }
-        self.mark(conn, &sent, &bounce.words)?;
-        Ok(Answer::new(kind, &sent.email, format!("{words}{said}")).of(&sent))
-    }
-
-    fn mark(&self, conn: &Conn, sent: &Sent, words: &str) -> store::Result<()> {
-        if self.rules.dry_run {
-            return Ok(());
+        if !self.rules.dry_run {
+            ledger::mark_refused(conn, &sent, self.rules.at, &bounce.words)?;
         }
-        ledger::mark_bounced(conn, sent, self.rules.at, words)
+        Ok(Answer::new(kind, &sent.email, format!("{words}{said}")).of(&sent))
     }
 
     fn complaint(&mut self, conn: &Conn, recipient: &str, original: &Original) -> Result<Answer> {
         let kind = IncomingKind::Complained;
-        let Some(sent) = self.original(conn, original)? else {
+        let Some(sent) = self.original(conn, original, recipient)? else {
             let Ok(address) = recipient.parse::<EmailAddress>() else {
                 return Ok(foreign(recipient));
             };
@@ -324,8 +361,7 @@ impl Desk {
             }
             return self.address(conn, &address, kind, SuppressionKind::Complained);
         };
-        let seen = (sent.message.0.to_be_bytes().to_vec(), kind);
-        if sent.complained || !self.done.insert(seen) {
+        if sent.complained || !self.memory.done.insert((About::Mail(sent.message), kind)) {
             return Ok(Answer::new(
                 IncomingKind::Known,
                 &sent.email,

@@ -6,7 +6,7 @@ use crate::app::testing::{Bench, bench};
 use crate::app::{contact as contacts, report};
 use crate::audience::address::address_hash;
 use crate::domain::contact::{Person, SuppressionKind};
-use crate::ids::ContactId;
+use crate::ids::{CampaignId, ContactId, MessageId};
 use crate::render::mime::message_id;
 use crate::store::contact::{self, Adding};
 use crate::store::suppression;
@@ -91,6 +91,31 @@ impl Post {
         })
     }
 
+    /// Message 3, of campaign 2.
+    fn second_mail_to_ana(&self) -> Token {
+        let token = Token::generate(&*self.bench.engine.entropy);
+        let given = token;
+        self.bench
+            .engine
+            .write(&[], move |conn| {
+                conn.execute_batch(
+                    "INSERT INTO campaign (id, name, document, created_at, updated_at, launched_at, state)
+                     VALUES (2, 'Summer', '{}', 0, 0, 5, 'finished')",
+                )
+                .unwrap();
+                conn.execute(
+                    "INSERT INTO message (campaign_id, contact_id, email, address_hash, state, tracking,
+                                          preference_token, handing_over_at, accepted_at)
+                     SELECT 2, contact_id, email, address_hash, state, tracking, ?1, 8, 9 FROM message WHERE id = 1",
+                    [given.as_bytes()],
+                )
+                .unwrap();
+                Ok(())
+            })
+            .unwrap();
+        token
+    }
+
     fn suppression(&self, email: &str) -> Option<SuppressionKind> {
         self.bench
             .engine
@@ -133,6 +158,22 @@ impl Post {
         )
     }
 
+    /// A report that brings back a mail, as it is or as a part of type `kind`.
+    fn returning(&self, recipient: &str, kind: &str, mail: &str) -> String {
+        self.dsn(recipient, "5.1.1", "x@y.example")
+            .replace("text/rfc822-headers", kind)
+            .replace("Message-ID: <x@y.example>\r\n", mail)
+    }
+
+    fn complaint(&self, token: &Token) -> String {
+        format!(
+            "From: fbl@example.net\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=feedback-report; \
+             boundary=b\r\n\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nVersion: 1\r\n\r\n\
+             --b\r\nContent-Type: message/rfc822\r\n\r\nFrom: news@example.org\r\nList-Unsubscribe: \
+             <https://t.example.org/u/{token}>\r\n\r\nHi\r\n--b--\r\n"
+        )
+    }
+
     fn unsubscribe(&self, token: &Token) -> String {
         format!("From: other@example.com\r\nTo: news@example.org\r\nSubject: unsubscribe {token}\r\n\r\n\r\n")
     }
@@ -155,46 +196,73 @@ fn counts(result: &IncomingResult) -> Vec<(IncomingKind, u32)> {
 use IncomingKind::{Bounced, Complained, Delayed, Foreign, Known, NotUnderstood, Refused, Unsubscribed};
 
 #[test]
-fn a_dry_run_says_what_the_run_then_does_and_a_second_run_does_nothing() {
+fn an_answer_that_quotes_a_mail_stops_nothing_for_its_reader() {
+    let answer = |post: &Post| {
+        format!(
+            "Message-ID: <own@mail.example>\r\nReferences: <{}>\r\nTo: ana@example.org\r\nCc: bo@example.org\r\n\r\n\
+             Dear Ana\r\n> https://t.example.org/u/{}\r\n",
+            post.id(0),
+            post.tokens[0]
+        )
+    };
+    for kind in ["message/rfc822", "text/rfc822-headers", "text/plain", "text/html"] {
+        let post = post();
+        let mail = post.returning("bo@example.org", kind, &answer(&post));
+        let result = post.mails(&[mail], false);
+        assert_eq!(result.rows[0].address, "bo@example.org", "{kind}");
+        assert_eq!(result.rows[0].message, None, "it is no mail of ours: {kind}");
+        assert_eq!(post.suppression("ana@example.org"), None, "{kind}");
+        assert_eq!(post.timeline(1), [], "{kind}");
+        assert_eq!(
+            post.suppression("bo@example.org"),
+            Some(SuppressionKind::Bounced),
+            "{kind}"
+        );
+    }
+    // Without any copy, what a report speaks of counts for whom it names alone.
+    for (recipient, stopped) in [
+        ("bo@example.org", None),
+        ("ANA@example.org", Some(SuppressionKind::Bounced)),
+    ] {
+        let post = post();
+        let mail = post
+            .returning(recipient, "text/plain", "Nothing.")
+            .replace("Subject: Undelivered", &format!("References: <{}>", post.id(0)));
+        post.mails(&[mail], false);
+        assert_eq!(post.suppression("ana@example.org"), stopped, "{recipient}");
+    }
+}
+
+#[test]
+fn a_mail_that_was_forwarded_and_came_back_counts_for_whom_it_went_to() {
     let post = post();
-    let mails = [
-        post.dsn("ana@example.org", "5.1.1", &post.id(0)),
-        post.dsn("ana@example.org", "5.1.1", &post.id(0)),
-        post.unsubscribe(&post.tokens[1]),
-        post.unsubscribe(&post.tokens[1]),
-        post.dsn("bo@example.org", "4.2.2", &post.id(1)),
-        "From: a@example.org\r\nSubject: Hello\r\n\r\nHi\r\n".to_owned(),
-    ];
-    let expected = [
-        (Bounced, 1),
-        (Unsubscribed, 1),
-        (Delayed, 1),
-        (Known, 2),
-        (NotUnderstood, 1),
-    ];
-    let dry = post.mails(&mails, true);
-    assert_eq!(
-        (counts(&dry), dry.read, dry.dry_run),
-        (expected.to_vec(), 6, true)
-    );
-    assert_eq!(
-        post.suppression("ana@example.org"),
-        None,
-        "a dry run changes nothing"
-    );
-    assert_eq!(post.suppression("bo@example.org"), None);
-    let done = post.mails(&mails, false);
-    assert_eq!(counts(&done), expected);
+    let mail = post.dsn("ana.elsewhere@example.net", "5.1.1", &post.id(0));
+    let result = post.mails(&[mail], false);
+    assert_eq!(counts(&result), [(Bounced, 1)]);
     assert_eq!(
         post.suppression("ana@example.org"),
         Some(SuppressionKind::Bounced)
     );
-    assert_eq!(
-        post.suppression("bo@example.org"),
-        Some(SuppressionKind::Unsubscribed)
-    );
-    let again = post.mails(&mails, false);
-    assert_eq!(counts(&again), [(Delayed, 1), (Known, 4), (NotUnderstood, 1)]);
+}
+
+#[test]
+fn the_answers_of_runs_that_have_ended_go_with_the_person() {
+    let post = post();
+    let request = IncomingRun {
+        text: "ana@example.org\nnobody".into(),
+        ..asking(true)
+    };
+    let job = post.bench.finish(run(&post.bench.engine, request)).id;
+    let kept = || post.bench.engine.jobs.get(job).unwrap().result;
+    assert_eq!(kept()["rows"][0]["address"], "ana@example.org");
+    let erase = crate::api::ContactErase {
+        ids: vec![ContactId(1)],
+    };
+    contacts::erase(&post.bench.engine, erase).unwrap();
+    assert!(!kept().to_string().contains("ana@"), "{}", kept());
+    assert_eq!(kept()["counts"]["bounced"], 1, "the numbers stay");
+    let result: IncomingResult = serde_json::from_value(kept()).unwrap();
+    assert_eq!(result.rows, []);
 }
 
 #[test]
@@ -330,13 +398,7 @@ fn a_bounce_of_another_mail_counts_for_a_contact() {
 #[test]
 fn a_complaint_stops_mail_for_good() {
     let post = post();
-    let mail = format!(
-        "From: fbl@example.net\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=feedback-report; \
-         boundary=b\r\n\r\n--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nVersion: 1\r\n\r\n\
-         --b\r\nContent-Type: message/rfc822\r\n\r\nFrom: news@example.org\r\nList-Unsubscribe: \
-         <https://t.example.org/u/{}>\r\n\r\nHi\r\n--b--\r\n",
-        post.tokens[0]
-    );
+    let mail = post.complaint(&post.tokens[0]);
     assert_eq!(
         counts(&post.mails(std::slice::from_ref(&mail), false)),
         [(Complained, 1)]
@@ -418,6 +480,29 @@ fn a_mailbox_is_read_mail_by_mail_and_only_what_was_asked_for_is_done() {
 }
 
 #[test]
+fn a_mailbox_that_apple_mail_exported_as_a_folder_is_read() {
+    let post = post();
+    let folder = post.bench.dir.path().join("Returned.mbox");
+    std::fs::create_dir(&folder).unwrap();
+    let mail = post.dsn("ana@example.org", "5.1.1", &post.id(0));
+    std::fs::write(
+        folder.join("mbox"),
+        format!(
+            "From x Wed Apr  1 08:00:00 2026\n{}\n",
+            mail.replace("\r\n", "\n")
+        ),
+    )
+    .unwrap();
+    std::fs::write(folder.join("table_of_contents"), [0; 8]).unwrap();
+    let result = post.run(IncomingRun {
+        paths: vec![folder.to_str().unwrap().into()],
+        ..asking(false)
+    });
+    assert_eq!(counts(&result), [(Bounced, 1)]);
+    assert_eq!(result.rows[0].place, "Returned.mbox, mail 1");
+}
+
+#[test]
 fn files_and_texts_beyond_their_limits_are_refused_with_a_sentence() {
     let post = post();
     let engine = &post.bench.engine;
@@ -484,3 +569,5 @@ fn noise_in_a_mailbox_is_answered_and_nothing_else() {
         result.counts
     );
 }
+
+mod dry_run;

@@ -108,9 +108,7 @@ fn another_campaign_of_the_same_number_gets_a_number_of_its_own() {
     two.run(&two.gone, &campaign(1, "accepted", &[1]));
     two.run(
         &two.back,
-        &campaign(1, "accepted", &[2])
-            .replace("99);", "99);")
-            .replace("'C1', '{}', 1", "'D1', '{}', 2"),
+        &campaign(1, "accepted", &[2]).replace("'C1', '{}', 1", "'D1', '{}', 2"),
     );
     let taken = take_over(&two.back, &two.gone).unwrap().unwrap();
     assert_eq!(taken.campaigns, [CampaignId(2)]);
@@ -235,4 +233,35 @@ fn a_newer_word_of_consent_holds_whichever_side_it_is_on() {
         "the refusal is in the history, and what holds is its end"
     );
     two.sound();
+}
+
+#[test]
+fn why_a_mail_came_back_is_taken_over() {
+    let conn = testing::memory();
+    conn.execute_batch(
+        "INSERT INTO campaign (id, name, document, created_at, updated_at, launched_at, state)
+         VALUES (1, 'Spring', '{}', 0, 0, 5, 'finished');
+         INSERT INTO message (id, campaign_id, email, address_hash, state, tracking, preference_token, handing_over_at,
+                              accepted_at, bounced_at, address_gone)
+         VALUES (1, 1, '', x'01', 'accepted', 'none', x'a1', 6, 7, NULL, 0),
+                (2, 1, '', x'02', 'accepted', 'none', x'a2', 6, 7, 8, 0),
+                (3, 1, '', x'03', 'accepted', 'none', x'a3', 6, 7, 8, 1);
+         ATTACH ':memory:' AS gone;
+         CREATE TABLE gone.message AS SELECT * FROM main.message;
+         UPDATE gone.message SET bounced_at = 9, address_gone = id < 3;",
+    )
+    .unwrap();
+    marks(&conn).unwrap();
+    let found: Vec<(i64, i64)> = conn
+        .prepare("SELECT bounced_at, address_gone FROM main.message ORDER BY id")
+        .unwrap()
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .map(rusqlite::Result::unwrap)
+        .collect();
+    assert_eq!(
+        found,
+        [(9, 1), (8, 1), (8, 1)],
+        "what is known of the address is not lost"
+    );
 }
