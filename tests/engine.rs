@@ -2,56 +2,11 @@
 
 use crate::harness::ctl::{Ctl, Rpc};
 use crate::harness::process::Group;
-use crate::harness::sink::Sink;
+use crate::harness::sink::{Sink, club, launch, reader};
 use crate::harness::{http, readers, until};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::process::Stdio;
-
-/// A workspace with `people` on one list and an account on `sink`.
-fn club(sink: &Sink, people: usize, connections: u32) -> Ctl {
-    let ctl = Ctl::new();
-    let rows: String = (0..people).map(|index| format!("{}\n", reader(index))).collect();
-    let file = ctl.file("members.csv", format!("email\n{rows}"));
-    ctl.ok(["import", file.to_str().expect("ASCII"), "--list", "Members"]);
-    ctl.call(
-        "settings_update",
-        json!({ "unknown_policy": "none", "organisation": "Harbour Club", "postal_address": "3 Quay Street" }),
-    );
-    let (port, connections) = (sink.port.to_string(), connections.to_string());
-    ctl.ok([
-        "account",
-        "add",
-        "--name",
-        "Sink",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        &port,
-        "--tls",
-        "none",
-        "--from",
-        "Harbour <news@harbour.test>",
-        "--connections",
-        &connections,
-    ]);
-    ctl
-}
-
-fn reader(index: usize) -> String {
-    format!("reader{index:02}@readers.test")
-}
-
-fn launch(ctl: &Ctl) -> String {
-    let id = ctl
-        .create(&json!({
-            "name": "Spring", "subject": "Spring", "account": "Sink", "audience": { "include": ["Members"] },
-            "markdown": "The ice is gone.\n",
-        }))
-        .to_string();
-    ctl.ok(["campaign", "launch", &id, "--yes"]);
-    id
-}
 
 fn count(ctl: &Ctl, id: &str, state: &str) -> u64 {
     ctl.ok(["campaign", "show", id])["counts"][state]
@@ -212,7 +167,7 @@ fn the_servers_answers_to_single_recipients_are_kept_word_for_word() {
     for (index, kind, words) in [
         (1, "deferred", "Greylisted, please come back in five minutes"),
         (2, "rejected", "550 5.1.1 No such mailbox here"),
-        (3, "accepted", "kept for reader03@readers.test"),
+        (3, "accepted", "kept for reader003@readers.test"),
     ] {
         let row = found["recipients"]
             .as_array()
@@ -462,7 +417,7 @@ fn what_was_said_to_the_mail_server_about_a_mail_can_be_read() {
     assert_eq!(lines[at + 1], "< 550 5.1.1 Nobody of that name", "{lines:?}");
     let taken = ctl.ok(["campaign", "dialogue", &message(reader(0))]);
     assert!(
-        taken["lines"].to_string().contains("kept for reader00"),
+        taken["lines"].to_string().contains("kept for reader000"),
         "{taken}"
     );
     assert!(

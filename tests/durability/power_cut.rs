@@ -35,8 +35,8 @@ const PEOPLE: usize = 1000;
 /// Every so many, the program itself opens what is left.
 const OPENED: usize = 50;
 /// What a database says of its readers.
-const KNOWN: &str = "PRAGMA synchronous = OFF; PRAGMA integrity_check;
-    SELECT email, hits, (SELECT count(*) FROM hit WHERE message_id = m.id), opted_out_at IS NOT NULL,
+const KNOWN: &str =
+    "SELECT email, hits, (SELECT count(*) FROM hit WHERE message_id = m.id), opted_out_at IS NOT NULL,
       unsubscribed_at IS NOT NULL
     FROM message m WHERE hits > 0 OR opted_out_at IS NOT NULL OR unsubscribed_at IS NOT NULL;";
 
@@ -137,7 +137,8 @@ impl Log {
     ) -> (usize, usize) {
         let mut chance = Chance::seeded(41);
         let mut disk = Disk::holding(&self.workspace, &self.before);
-        let cuts = self.moments(times, &mut chance);
+        let events: Vec<Time> = self.told.iter().map(|(at, ..)| *at).collect();
+        let cuts = moments(&events, &self.calls, times, &mut chance);
         let (mut cases, mut worst, mut turn) = (0, 0, 0);
         disk.play(&self.calls, syncs, &cuts, |disk, at| {
             let ctl = Ctl::new();
@@ -163,22 +164,23 @@ impl Log {
         );
         (cases, worst)
     }
+}
 
-    /// Half of them fall right behind an answer, where a lie would show; the others anywhere.
-    fn moments(&self, times: usize, chance: &mut Chance) -> Vec<Time> {
-        let mut cuts: Vec<Time> = (0..times)
-            .map(|index| {
-                if index % 2 == 0 {
-                    self.told[chance.below(self.told.len() as u64) as usize].0 + 1
-                } else {
-                    let call = &self.calls[chance.below(self.calls.len() as u64) as usize];
-                    call.start + chance.below(call.end - call.start + 1)
-                }
-            })
-            .collect();
-        cuts.sort_unstable();
-        cuts
-    }
+/// Moments at which the power goes: half of them right behind one of `events`, where a lie would show; the others
+/// anywhere.
+pub(super) fn moments(events: &[Time], calls: &[Call], times: usize, chance: &mut Chance) -> Vec<Time> {
+    let mut cuts: Vec<Time> = (0..times)
+        .map(|index| {
+            if index % 2 == 0 {
+                events[chance.below(events.len() as u64) as usize] + 1
+            } else {
+                let call = &calls[chance.below(calls.len() as u64) as usize];
+                call.start + chance.below(call.end - call.start + 1)
+            }
+        })
+        .collect();
+    cuts.sort_unstable();
+    cuts
 }
 
 /// Whether this machine has the programs; says so where it has not.
@@ -239,18 +241,22 @@ fn answers(calls: &[Call], entrance: &str, crowd: &Crowd) -> Vec<(Time, Deed, St
     told
 }
 
-/// Asks a second SQLite what the workspace knows.
-fn by_sqlite(ctl: Ctl) -> BTreeSet<(Deed, String)> {
+/// Asks a second SQLite, whose first answer must be that the file is sound; returns the lines of the others.
+pub(super) fn ask_sqlite(ctl: &Ctl, sql: &str) -> Vec<String> {
     let mut command = Command::new("sqlite3");
     command
         .arg("-batch")
         .arg(ctl.workspace().join("casement.db"))
-        .arg(KNOWN);
+        .arg(format!("PRAGMA synchronous = OFF; PRAGMA integrity_check; {sql}"));
     let said = run_to_end(command, b"");
     let mut lines = said.stdout.lines();
     assert_eq!(lines.next(), Some("ok"), "a power cut damages nothing: {said:?}");
+    lines.map(str::to_owned).collect()
+}
+
+fn by_sqlite(ctl: Ctl) -> BTreeSet<(Deed, String)> {
     let mut known = BTreeSet::new();
-    for line in lines {
+    for line in ask_sqlite(&ctl, KNOWN) {
         let mut columns = line.split('|');
         let email = columns.next().unwrap_or_default();
         let numbers: Vec<u32> = columns.filter_map(|column| column.parse().ok()).collect();

@@ -4,17 +4,17 @@
 //! uncertain in the ledger: whoever waits in the queue is sent another one.
 
 use super::cut::{Disk, Syncs};
-use super::power_cut::{files, is_possible};
+use super::power_cut::{ask_sqlite, files, is_possible, moments};
 use super::trace::{self, Call, Time, What};
 use crate::harness::chance::Chance;
-use crate::harness::ctl::{Ctl, run_to_end};
+use crate::harness::ctl::Ctl;
 use crate::harness::process::Group;
 use crate::harness::sink::{Sink, launched};
 use crate::harness::until;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::OnceLock;
 
 /// How often the power is cut.
@@ -24,7 +24,7 @@ const OPENED: usize = 50;
 const PEOPLE: usize = 250;
 const CONNECTIONS: usize = 3;
 /// What a database says of its mails.
-const KNOWN: &str = "PRAGMA synchronous = OFF; PRAGMA integrity_check; SELECT email, state FROM message;";
+const KNOWN: &str = "SELECT email, state FROM message;";
 
 /// A run that was written down.
 struct Log {
@@ -86,7 +86,8 @@ impl Log {
     fn cut(&self, times: usize, syncs: Syncs) -> (usize, usize) {
         let mut chance = Chance::seeded(43);
         let mut disk = Disk::holding(&self.workspace, &self.before);
-        let cuts = self.moments(times, &mut chance);
+        let events: Vec<Time> = self.ended.iter().map(|(at, _)| *at).collect();
+        let cuts = moments(&events, &self.calls, times, &mut chance);
         let (mut cases, mut worst, mut turn) = (0, 0, 0);
         disk.play(&self.calls, syncs, &cuts, |disk, at| {
             let ctl = Ctl::new();
@@ -133,22 +134,6 @@ impl Log {
         );
         (cases, worst)
     }
-
-    /// Half of them fall right behind the end of a mail; the others anywhere.
-    fn moments(&self, times: usize, chance: &mut Chance) -> Vec<Time> {
-        let mut cuts: Vec<Time> = (0..times)
-            .map(|index| {
-                if index % 2 == 0 {
-                    self.ended[chance.below(self.ended.len() as u64) as usize].0 + 1
-                } else {
-                    let call = &self.calls[chance.below(self.calls.len() as u64) as usize];
-                    call.start + chance.below(call.end - call.start + 1)
-                }
-            })
-            .collect();
-        cuts.sort_unstable();
-        cuts
-    }
 }
 
 type When = Vec<(Time, String)>;
@@ -192,15 +177,8 @@ fn mails(calls: &[Call], port: u16) -> (When, When) {
 }
 
 fn ledger(ctl: &Ctl) -> BTreeMap<String, String> {
-    let mut command = Command::new("sqlite3");
-    command
-        .arg("-batch")
-        .arg(ctl.workspace().join("casement.db"))
-        .arg(KNOWN);
-    let said = run_to_end(command, b"");
-    let mut lines = said.stdout.lines();
-    assert_eq!(lines.next(), Some("ok"), "a power cut damages nothing: {said:?}");
-    lines
+    ask_sqlite(ctl, KNOWN)
+        .iter()
         .filter_map(|line| line.split_once('|'))
         .map(|(email, state)| (email.to_owned(), state.to_owned()))
         .collect()

@@ -222,13 +222,10 @@ fn converse(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     }
 }
 
-/// Makes a workspace with a campaign to `people`, over up to `connections` to `sink`, that was launched and waits for
-/// somebody to send it; returns the campaign's id, too.
-pub fn launched(sink: &Sink, people: usize, connections: usize) -> (Ctl, String) {
+/// A workspace with `people` on one list and an account on `sink`.
+pub fn club(sink: &Sink, people: usize, connections: usize) -> Ctl {
     let ctl = Ctl::new();
-    let rows: String = (0..people)
-        .map(|index| format!("reader{index:03}@readers.test\n"))
-        .collect();
+    let rows: String = (0..people).map(|index| format!("{}\n", reader(index))).collect();
     let file = ctl.file("members.csv", format!("email\n{rows}"));
     ctl.ok(["import", file.to_str().expect("ASCII"), "--list", "Members"]);
     ctl.call(
@@ -236,7 +233,7 @@ pub fn launched(sink: &Sink, people: usize, connections: usize) -> (Ctl, String)
         json!({ "unknown_policy": "none", "organisation": "Harbour Club", "postal_address": "3 Quay Street" }),
     );
     let (port, connections) = (sink.port.to_string(), connections.to_string());
-    let account = [
+    ctl.ok([
         "account",
         "add",
         "--name",
@@ -251,8 +248,17 @@ pub fn launched(sink: &Sink, people: usize, connections: usize) -> (Ctl, String)
         "Harbour <news@harbour.test>",
         "--connections",
         &connections,
-    ];
-    ctl.ok(account);
+    ]);
+    ctl
+}
+
+/// The address of one of them.
+pub fn reader(index: usize) -> String {
+    format!("reader{index:03}@readers.test")
+}
+
+/// Launches a campaign to all of them, which then waits for somebody to send it; returns its id.
+pub fn launch(ctl: &Ctl) -> String {
     let id = ctl
         .create(&json!({
             "name": "Spring", "subject": "Spring", "account": "Sink", "audience": { "include": ["Members"] },
@@ -260,5 +266,13 @@ pub fn launched(sink: &Sink, people: usize, connections: usize) -> (Ctl, String)
         }))
         .to_string();
     ctl.ok(["campaign", "launch", &id, "--yes"]);
+    id
+}
+
+/// Makes a workspace with a campaign to `people`, over up to `connections` to `sink`, that was launched and waits for
+/// somebody to send it; returns the campaign's id, too.
+pub fn launched(sink: &Sink, people: usize, connections: usize) -> (Ctl, String) {
+    let ctl = club(sink, people, connections);
+    let id = launch(&ctl);
     (ctl, id)
 }
