@@ -182,8 +182,11 @@ data! {
     pub struct ContactEraseResponse {
         /// Contacts erased.
         pub erased: u32,
-        /// Backups made before may hold them until then.
+        /// Copies in the workspace that were made before may hold them until then.
         pub backups_until: Option<Instant>,
+        /// A backup was saved outside the workspace, which may hold them for as long as it is kept. Bringing it back erases
+        /// them again.
+        pub saved_backup: bool,
     }
 
     /// Erases what was recorded when a person opened mails: hits, looks, first opens, and the numbers made of them.

@@ -17,13 +17,18 @@ use crate::api::{
 };
 use crate::audience::address::address_hash;
 use crate::clock::Instant;
-use crate::store::{backup, setting};
+use crate::store::{self, Conn, backup, setting};
 use archive::Archive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// When a backup was saved last.
 const SAVED_AT: &str = "backup_saved_at";
+
+/// Tells whether a backup was ever saved outside the workspace.
+pub(crate) fn was_saved(conn: &Conn) -> store::Result<bool> {
+    Ok(setting::get::<Instant>(conn, SAVED_AT)?.is_some())
+}
 
 /// Starts to write a backup.
 pub fn save(engine: &Arc<Engine>, request: BackupSave) -> Result<JobStarted> {
@@ -171,7 +176,7 @@ pub(crate) fn list_closed(workspace: &Path) -> BackupListResponse {
 }
 
 fn copies(workspace: &Workspace) -> Vec<BackupCopy> {
-    let mut copies: Vec<BackupCopy> = crate::store::migrate::copies(&workspace.backups())
+    let mut copies: Vec<BackupCopy> = store::migrate::copies(&workspace.backups())
         .into_iter()
         .filter_map(|(path, made_at)| {
             Some(BackupCopy {

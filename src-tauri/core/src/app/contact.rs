@@ -233,6 +233,7 @@ pub(crate) fn erase_for(engine: &Arc<Engine>, request: ContactErase, by: By) -> 
     Ok(ContactEraseResponse {
         erased,
         backups_until: backups_until(&backups(engine), at),
+        saved_backup: engine.read(|conn| Ok(super::backup::was_saved(conn)?))?,
     })
 }
 

@@ -378,6 +378,7 @@ pub(crate) fn view(conn: &Conn, token: &Token, now: Instant, backups: &[Instant]
         Link::Erased { at } => Erasure::Done {
             sender,
             backups_until: contact::backups_until(backups, at),
+            saved_backup: super::backup::was_saved(conn)?,
         },
     }))
 }

@@ -1394,9 +1394,14 @@ export type ContactEraseResponse = {
  */
 erased: number, 
 /**
- * Backups made before may hold them until then.
+ * Copies in the workspace that were made before may hold them until then.
  */
-backups_until: string | null, };
+backups_until: string | null, 
+/**
+ * A backup was saved outside the workspace, which may hold them for as long as it is kept. Bringing it back erases
+ * them again.
+ */
+saved_backup: boolean, };
 export type ContactExport = { 
 /**
  * Whom.

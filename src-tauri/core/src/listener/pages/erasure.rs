@@ -24,6 +24,8 @@ pub enum Erasure {
         sender: String,
         /// Until when a backup may hold the person; `None` where there is no backup.
         backups_until: Option<Instant>,
+        /// The sender has saved a backup elsewhere, of which nobody knows how long it is kept.
+        saved_backup: bool,
     },
     /// The link is not known, or not any more: one page for both, so that a guess learns nothing.
     Expired,
@@ -63,13 +65,23 @@ pub(super) fn page(erasure: &Erasure) -> String {
         Erasure::Done {
             sender,
             backups_until,
+            saved_backup,
         } => {
-            let backups = match backups_until {
-                Some(until) => format!(
+            let copies = backups_until.map(|until| {
+                format!(
                     "A backup made before may hold you until <strong>{}</strong>; it is removed after that.",
                     until.format("%-d %B %Y")
-                ),
-                None => "There is no backup that holds you.".to_owned(),
+                )
+            });
+            let saved = saved_backup.then(|| {
+                "A backup that the sender keeps elsewhere may hold you; if it is ever brought back, you are erased \
+                 from it again."
+                    .to_owned()
+            });
+            let backups: Vec<String> = copies.into_iter().chain(saved).collect();
+            let backups = match backups.as_slice() {
+                [] => "There is no backup that holds you.".to_owned(),
+                some => some.join(" "),
             };
             (
                 "Done",
@@ -113,6 +125,7 @@ mod tests {
             Erasure::Done {
                 sender,
                 backups_until: None,
+                saved_backup: false,
             },
             Erasure::Expired,
         ] {
@@ -127,7 +140,11 @@ mod tests {
         let html = page(&Erasure::Done {
             sender: String::new(),
             backups_until: Some("2026-04-30T08:00:00Z".parse().unwrap()),
+            saved_backup: true,
         });
-        assert!(html.contains("30 April 2026"), "{html}");
+        assert!(
+            html.contains("30 April 2026") && html.contains("erased from it again"),
+            "{html}"
+        );
     }
 }
