@@ -133,6 +133,53 @@ fn from_the_first_start_to_an_open_that_lands_live() {
     window.quit();
 }
 
+#[test]
+fn a_backup_takes_the_workspaces_place_under_the_open_window() {
+    let desk = Desk::set_up(Opens::Named);
+    let window = desk.open_window();
+    window.resize(1280, 800);
+    let ask = |command: &str, request: Value| {
+        window
+            .command(command, &request)
+            .unwrap_or_else(|error| panic!("{command}: {error}"))
+    };
+    ask("settings_update", json!({ "unknown_policy": "none" }));
+    ask(
+        "contact_save",
+        json!({ "email": "ana@example.org", "first_name": "Ana", "lists": [] }),
+    );
+    let file = desk.workspace().with_file_name("club.casement");
+    let saved = ask("backup_save", json!({ "path": file, "is_move": false }));
+    while desk.call("job_get", &json!({ "job": saved["job"] }))["state"] == "running" {}
+    ask(
+        "contact_save",
+        json!({ "email": "bo@example.org", "first_name": "Bo", "lists": [] }),
+    );
+    ask(
+        "contact_suppress",
+        json!({ "email": "ana@example.org", "suppress": true }),
+    );
+
+    window.run("window.isTheOldPage = true; location.hash = '#/settings/data'");
+    ask("backup_restore", json!({ "path": file }));
+    window.wait_for_another_page("return window.isTheOldPage === undefined");
+    window.wait_for(
+        "what became of it",
+        "return document.body.innerText.includes('was brought back')",
+    );
+    window.photograph(&pictures().join("window-backup-brought-back.png"));
+    let people = desk.call("contact_list", &json!({ "search": "", "offset": 0, "limit": 10 }));
+    assert_eq!(
+        people["total"], 1,
+        "whoever came after the backup is gone: {people}"
+    );
+    assert!(
+        !people["contacts"][0]["suppressed"].is_null(),
+        "who wants no mail gets none: {people}"
+    );
+    window.quit();
+}
+
 /// Finds a sample campaign whose window is open, and a mail of it that nobody opened.
 fn an_unread_mail(desk: &Desk) -> (i64, i64) {
     let campaigns = desk.call("campaign_list", &json!({}));

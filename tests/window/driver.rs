@@ -110,6 +110,15 @@ impl Driver {
         }
     }
 
+    /// Waits until `condition` is true of a page that takes this one's place; in between there may be none to ask.
+    pub fn wait_for_another_page(&self, condition: &str) {
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        let request = json!({"script": condition, "args": []});
+        while self.post("/execute/sync", &request) != Ok(json!(true)) {
+            assert!(std::time::Instant::now() < end, "no other page came in 20 s");
+        }
+    }
+
     /// The text that the window shows.
     pub fn text(&self) -> String {
         self.run("return document.body.innerText")
