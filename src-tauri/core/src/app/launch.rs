@@ -188,7 +188,6 @@ pub(super) fn fill(
 }
 
 /// Writes one person's row, where there is to be one; tells whether a mail is planned by it.
-
 fn plan_one(
     conn: &Conn,
     (id, whom): (CampaignId, Whom),
