@@ -14,6 +14,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("rusqlite_migration", &["store"]),
     ("lettre", &["mail", "render::mime"]),
+    ("mail_builder", &["render::mime"]),
     ("tiny_http", &["listener::server"]),
     ("hyper", &["listener::gate"]),
     // The second is the port of one login, which reads one request of a browser.

@@ -1,5 +1,5 @@
-//! The audit of a preparation: every mail is made and checked as it would leave, on all cores; and the mails that are
-//! worth a look before the launch.
+//! The audit of a preparation: every mail is made and checked as it would leave, on all cores and right behind the
+//! writing of the ledger; and the mails that are worth a look before the launch.
 //!
 //! Threads get neighbouring mails and their findings are put together in the order of the ledger, so that the same
 //! ledger gives the same answer however many threads there were.
@@ -17,11 +17,13 @@ use crate::render::template::RenderError;
 use crate::store::message::Letter;
 use crate::store::{Conn, contact, message};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard};
 
 /// People named with a finding.
 const EXAMPLES: usize = 5;
 /// Mails that a thread makes between two looks at whether the user has cancelled.
-const PER_TURN: usize = 50;
+const PER_TURN: usize = 100;
 /// More threads would wait for the disk.
 const MOST_THREADS: usize = 16;
 /// Of the first and of the last recipients.
@@ -39,39 +41,174 @@ pub(crate) struct Audited {
     pub(crate) samples: Vec<Sample>,
 }
 
-/// How an audit tells how far it is.
+/// How far a preparation is: the ledger that is being written, and the audit right behind it.
 pub(crate) struct Steps<'a> {
-    pub(crate) progress: &'a Progress,
-    /// Done before.
-    pub(crate) done: u64,
-    pub(crate) total: u64,
+    progress: &'a Progress,
+    total: u64,
+    done: AtomicU64,
+    grown: Mutex<Grown>,
+    changed: Condvar,
 }
 
-/// Makes and checks every planned mail of a campaign behind `after`, dated `date`.
+#[derive(Debug, Default)]
+struct Grown {
+    /// Mails that were planned.
+    planned: u64,
+    /// No more are.
+    is_over: bool,
+    /// The other side has failed: what is done now is of no use.
+    is_given_up: bool,
+}
+
+impl<'a> Steps<'a> {
+    /// `total` counts each person twice: once for the ledger, once for the audit.
+    pub(crate) fn new(progress: &'a Progress, total: u64) -> Self {
+        Self {
+            progress,
+            total,
+            done: AtomicU64::new(0),
+            grown: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Grown> {
+        self.grown.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Tells that `n` more are done; fails where the user has cancelled.
+    fn step(&self, n: usize) -> Result<()> {
+        let done = self.done.fetch_add(n as u64, Ordering::Relaxed) + n as u64;
+        self.progress.step(done.min(self.total), Some(self.total))
+    }
+
+    /// Tells that `people` more of the audience are in the ledger, `planned` of them to be mailed.
+    ///
+    /// False where the audit has failed and nothing more is to be written.
+    pub(crate) fn wrote(&self, people: usize, planned: u64) -> Result<bool> {
+        self.step(people)?;
+        let mut grown = self.lock();
+        grown.planned += planned;
+        self.changed.notify_all();
+        Ok(!grown.is_given_up)
+    }
+
+    /// Waits until `wanted` mails were planned, or no more are; returns how many were, and whether that is all.
+    fn wait_for(&self, wanted: u64) -> (u64, bool) {
+        let mut grown = self.lock();
+        while grown.planned < wanted && !grown.is_over {
+            grown = self
+                .changed
+                .wait(grown)
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+        (grown.planned, grown.is_over)
+    }
+
+    fn give_up(&self) {
+        let mut grown = self.lock();
+        (grown.is_over, grown.is_given_up) = (true, true);
+        self.changed.notify_all();
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.lock().is_given_up
+    }
+}
+
+/// Gives up where one side ends without having said that all is well, by a panic too.
+struct Ending<'a, 'b>(&'a Steps<'b>);
+
+impl Ending<'_, '_> {
+    fn well(self) {
+        let mut grown = self.0.lock();
+        grown.is_over = true;
+        self.0.changed.notify_all();
+        drop(grown);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Ending<'_, '_> {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
+}
+
+/// Makes and checks every planned mail of a campaign behind `after`, dated `date`, while `fill` plans them.
 pub(crate) fn audit(
     engine: &Engine,
     letterhead: &Letterhead,
-    id: CampaignId,
-    after: MessageId,
+    (id, after): (CampaignId, MessageId),
     date: Instant,
-    steps: Steps<'_>,
+    steps: &Steps<'_>,
+    fill: impl FnOnce() -> Result<()>,
+) -> Result<Audited> {
+    std::thread::scope(|scope| {
+        let audit = scope.spawn(|| {
+            let ending = Ending(steps);
+            let audited = read_and_check(engine, letterhead, (id, after), date, steps)?;
+            ending.well();
+            Ok(audited)
+        });
+        let ending = Ending(steps);
+        let filled = fill();
+        match filled {
+            Ok(()) => ending.well(),
+            Err(_) => drop(ending),
+        }
+        let audited = audit
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        // Where the ledger could not be written, that is what to say.
+        filled.and(audited)
+    })
+}
+
+fn read_and_check(
+    engine: &Engine,
+    letterhead: &Letterhead,
+    (id, mut after): (CampaignId, MessageId),
+    date: Instant,
+    steps: &Steps<'_>,
 ) -> Result<Audited> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS));
     let turn = u32::try_from(threads * PER_TURN).unwrap_or(u32::MAX);
-    let (mut after, mut done) = (after, steps.done);
+    let mut read = 0;
+    let mut next = || -> Result<Vec<Letter>> {
+        loop {
+            let (planned, is_over) = steps.wait_for(read + u64::from(turn));
+            let letters = engine.read(|conn| {
+                if read == 0
+                    && let Some(before) = message::before_planned(conn, id)?
+                {
+                    after = after.max(before);
+                }
+                Ok(message::planned(conn, id, after, turn)?)
+            })?;
+            if let Some(last) = letters.last() {
+                after = last.id;
+                read += letters.len() as u64;
+                return Ok(letters);
+            }
+            if is_over {
+                return Ok(letters);
+            }
+            // Some of them were settled meanwhile.
+            read = planned;
+        }
+    };
     let mut audit = Audit {
         letterhead,
         date,
         look: Look::AtBytes,
         all: Part::default(),
     };
-    loop {
-        let letters = engine.read(|conn| Ok(message::planned(conn, id, after, turn)?))?;
-        let Some(last) = letters.last() else { break };
-        after = last.id;
-        audit.turn(&letters);
-        done += letters.len() as u64;
-        steps.progress.step(done.min(steps.total), Some(steps.total))?;
+    let mut letters = next()?;
+    while !letters.is_empty() && !steps.is_given_up() {
+        let following = audit.turn_while(&letters, &mut next);
+        steps.step(letters.len())?;
+        letters = following?;
     }
     Ok(audit.all.end())
 }
@@ -90,7 +227,13 @@ impl Audit<'_> {
     ///
     /// The files are the same in all mails: their bytes are looked at in the first that can be made, before there are
     /// threads, so that it is the same one however many there are.
-    fn turn(&mut self, mut letters: &[Letter]) {
+    #[cfg(test)]
+    fn turn(&mut self, letters: &[Letter]) {
+        self.turn_while(letters, || ());
+    }
+
+    /// As [`Self::turn`], and does something else meanwhile.
+    fn turn_while<T>(&mut self, mut letters: &[Letter], meanwhile: impl FnOnce() -> T) -> T {
         while self.look == Look::AtBytes
             && let Some((first, rest)) = letters.split_first()
         {
@@ -101,14 +244,22 @@ impl Audit<'_> {
             self.all.append(part);
             letters = rest;
         }
-        for part in on_threads(self.letterhead, letters, self.date) {
+        let (parts, done) = on_threads(self.letterhead, letters, self.date, meanwhile);
+        for part in parts {
             self.all.append(part);
         }
+        done
     }
 }
 
-/// Audits neighbouring mails on a thread each; the parts come in the order of the mails.
-fn on_threads(letterhead: &Letterhead, letters: &[Letter], date: Instant) -> Vec<Part> {
+/// Audits neighbouring mails on a thread each, while `meanwhile` runs on this one; the parts come in the order of the
+/// mails.
+fn on_threads<T>(
+    letterhead: &Letterhead,
+    letters: &[Letter],
+    date: Instant,
+    meanwhile: impl FnOnce() -> T,
+) -> (Vec<Part>, T) {
     std::thread::scope(|scope| {
         let threads: Vec<_> = letters
             .chunks(PER_TURN)
@@ -122,14 +273,16 @@ fn on_threads(letterhead: &Letterhead, letters: &[Letter], date: Instant) -> Vec
                 })
             })
             .collect();
-        threads
+        let done = meanwhile();
+        let parts = threads
             .into_iter()
             .map(|thread| {
                 thread
                     .join()
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })
-            .collect()
+            .collect();
+        (parts, done)
     })
 }
 

@@ -16,8 +16,9 @@ use crate::domain::contact::domain_of;
 use crate::domain::message::SkipReason;
 use crate::ids::{AccountId, MessageId};
 use crate::store::activity::{self, NewActivity};
+use crate::store::campaign::Head;
 use crate::store::message::{Letter, Outcome};
-use crate::store::{Conn, account, campaign, message, route, standing};
+use crate::store::{Conn, Era, account, campaign, message, route, standing};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -88,8 +89,74 @@ pub(crate) fn agenda(conn: &Conn, now: Instant, steady: Instant) -> Result<Agend
     Ok(agenda)
 }
 
+/// What the claims of a dispatcher remember from mail to mail.
+pub(super) struct Memory {
+    /// When the next mail of an account may go to a domain.
+    domains: Mutex<Domains>,
+    /// What is the same for mail after mail.
+    known: Mutex<BTreeMap<AccountId, Known>>,
+    /// While it lasts, `known` holds.
+    pub era: Era,
+}
+
+impl Memory {
+    pub fn new(era: Era) -> Self {
+        Self {
+            domains: Mutex::default(),
+            known: Mutex::default(),
+            era,
+        }
+    }
+}
+
+/// An account that mails are claimed for, with the running campaigns that it sends, the one that may send first at the
+/// head. To be used in the era in which it was read, and in no other.
+struct Known {
+    era: u64,
+    account: account::Account,
+    standing: Standing,
+    campaigns: Vec<KnownCampaign>,
+}
+
+struct KnownCampaign {
+    head: Head,
+    rules: Rules,
+    /// Mail services that refuse it, with what is to be said of each.
+    refusals: BTreeMap<String, String>,
+}
+
+impl Known {
+    /// Reads all that a claim needs to know of an account; `None` where there is no such account.
+    fn read(conn: &Conn, id: AccountId, era: u64) -> Result<Option<Self>> {
+        let Some(account) = account::find(conn, id)? else {
+            return Ok(None);
+        };
+        let mut campaigns = Vec::new();
+        for head in campaign::in_state(conn, CampaignState::Running)? {
+            if !terms::accounts(conn, &head)?.contains(&id) {
+                continue;
+            }
+            let kind = match head.route {
+                Some(id) => route::get(conn, id)?.kind,
+                None => RouteKind::None,
+            };
+            campaigns.push(KnownCampaign {
+                rules: sending::rules(conn, head.tracking, kind)?,
+                refusals: standing::refusals(conn, head.id)?,
+                head,
+            });
+        }
+        Ok(Some(Self {
+            era,
+            account,
+            standing: standing::load(conn, id)?,
+            campaigns,
+        }))
+    }
+}
+
 /// When the next mail of an account may go to a domain.
-pub(super) type Domains = BTreeMap<(AccountId, String), Queue>;
+type Domains = BTreeMap<(AccountId, String), Queue>;
 
 /// The mails of an account that wait for a domain's turn, by the clock that limits are kept by.
 pub(super) struct Queue {
@@ -116,7 +183,7 @@ pub(super) struct Turn {
     pub steady: Instant,
     /// Before when the account's next mail may not leave.
     pub next_at: Option<Instant>,
-    pub domains: Arc<Mutex<Domains>>,
+    pub memory: Arc<Memory>,
 }
 
 /// Claims the account's next mail: the oldest campaign first.
@@ -124,16 +191,30 @@ pub(super) struct Turn {
 /// The last look at the person happens here, in the transaction that writes `handing_over`; so does the last look at
 /// the account's limits, whose count is a part of the same commit.
 pub(super) fn take(conn: &Conn, turn: &Turn) -> Result<Option<Taken>> {
-    let (account, now) = (turn.account, turn.now);
-    let Some(from) = account::find(conn, account)? else {
-        return Ok(None);
+    let (account, now, era) = (turn.account, turn.now, &turn.memory.era);
+    let mut known = turn
+        .memory
+        .known
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let known = match known.entry(account) {
+        Entry::Occupied(known) if known.get().era == era.number() => known.into_mut(),
+        stale => match Known::read(conn, account, era.number())? {
+            Some(read) => stale.insert_entry(read).into_mut(),
+            None => return Ok(None),
+        },
     };
-    let terms = Terms::read(conn, &from, turn.steady)?;
-    if terms.standing.blocked || terms.closed(turn.steady).is_some() {
+    let terms = Terms::of(conn, &known.account, &known.standing, turn.steady)?;
+    if known.standing.blocked || terms.closed(turn.steady).is_some() {
         return Ok(None);
     }
     let mut settled = 0;
-    for head in campaign::in_state(conn, CampaignState::Running)? {
+    for KnownCampaign {
+        head,
+        rules,
+        refusals,
+    } in &known.campaigns
+    {
         // One whose chosen time has come waits until it is known whether it came in time.
         let Some(first) = head
             .first_mail_at
@@ -141,19 +222,12 @@ pub(super) fn take(conn: &Conn, turn: &Turn) -> Result<Option<Taken>> {
         else {
             continue;
         };
-        if !terms::accounts(conn, &head)?.contains(&account)
-            || schedule::quiet_until(conn, &head, now)?.is_some()
-        {
+        if schedule::quiet_until(conn, head, now)?.is_some() {
             continue;
         }
-        let kind = match head.route {
-            Some(id) => route::get(conn, id)?.kind,
-            None => RouteKind::None,
-        };
-        let rules = sending::rules(conn, head.tracking, kind)?;
         while let Some(letter) = message::next_due(conn, head.id, first, now)? {
-            let checked = match check(conn, &letter, &rules, now)? {
-                Checked::Send(hand_over) => match domain_turn(turn, &from, &hand_over.email) {
+            let checked = match check(conn, &letter, (rules, refusals), now)? {
+                Checked::Send(hand_over) => match domain_turn(turn, &known.account, &hand_over.email) {
                     None => Checked::Send(hand_over),
                     Some(at) => Checked::Not(Outcome::Requeued { at }),
                 },
@@ -161,17 +235,15 @@ pub(super) fn take(conn: &Conn, turn: &Turn) -> Result<Option<Taken>> {
             };
             match checked {
                 Checked::Send(hand_over) => {
-                    message::hand_over(conn, letter.id, now, &hand_over)?;
+                    message::hand_over(conn, &letter, now, &hand_over)?;
                     if head.begun_at.is_none() {
                         campaign::begin(conn, head.id, now)?;
+                        era.end();
                     }
                     standing::count(conn, account, turn.steady)?;
                     if let Some(next_at) = turn.next_at {
-                        let standing = Standing {
-                            next_at: Some(next_at),
-                            ..terms.standing
-                        };
-                        standing::save(conn, account, &standing)?;
+                        known.standing.next_at = Some(next_at);
+                        standing::save(conn, account, &known.standing)?;
                     }
                     return Ok(Some(Taken {
                         letter,
@@ -204,6 +276,7 @@ fn domain_turn(turn: &Turn, account: &account::Account, email: &str) -> Option<I
     let interval = TimeDelta::milliseconds(60_000_i64.div_euclid(i64::from(account.per_domain)) + 1);
     let domain = domain_of(email);
     let mut domains = turn
+        .memory
         .domains
         .lock()
         .unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -253,12 +326,17 @@ enum Checked {
     Not(Outcome),
 }
 
-fn check(conn: &Conn, letter: &Letter, rules: &Rules, now: Instant) -> Result<Checked> {
+fn check(
+    conn: &Conn,
+    letter: &Letter,
+    (rules, refusals): (&Rules, &BTreeMap<String, String>),
+    now: Instant,
+) -> Result<Checked> {
     let hand_over = match plan::recheck(letter, rules, now) {
         Recheck::Erased => return Ok(Checked::Not(Outcome::Cancelled)),
         Recheck::Send(hand_over) => hand_over,
     };
-    if let Some(reply) = terms::refusal(conn, letter.campaign, &hand_over.email)? {
+    if let Some(reply) = terms::refusal(refusals, &hand_over.email) {
         return Ok(Checked::Not(Outcome::Rejected { reply }));
     }
     let mut skip = message::suppressed(conn, &hand_over.address_hash)?;
@@ -286,6 +364,7 @@ mod tests {
     use crate::clock::Clock;
     use crate::domain::consent::ConsentState;
     use crate::domain::schedule::LocalTime;
+    use crate::ids::CampaignId;
     use crate::store::Priority;
 
     #[test]
@@ -313,11 +392,11 @@ mod tests {
             now: stage.bench.clock.now(),
             steady: stage.bench.clock.steady(),
             next_at: None,
-            domains: Arc::default(),
+            memory: Arc::new(Memory::new(stage.bench.engine.db.era())),
         };
         let claim = |start_over: bool| {
             let turn = Turn {
-                domains: turn.domains.clone(),
+                memory: turn.memory.clone(),
                 ..turn
             };
             stage
@@ -337,5 +416,46 @@ mod tests {
             "a worker of another campaign does not take it unasked"
         );
         assert!(claim(true));
+    }
+    #[test]
+    fn what_is_written_between_two_claims_holds_at_the_second() {
+        let stage = Stage::set();
+        for email in ["a@example.org", "b@example.org", "c@example.org"] {
+            stage.person(email, ConsentState::Granted);
+        }
+        let id = stage.draft();
+        assert!(stage.prepare(id).ready);
+        stage.try_launch(id, 0).unwrap();
+        let (db, now) = (&stage.bench.engine.db, stage.bench.clock.now());
+        let memory = Arc::new(Memory::new(db.era()));
+        let claim = || {
+            let turn = Turn {
+                account: stage.account,
+                now,
+                steady: stage.bench.clock.steady(),
+                next_at: None,
+                memory: memory.clone(),
+            };
+            db.write_within_era(Priority::Sending, move |conn| take(conn, &turn))
+                .unwrap()
+                .map(|taken| taken.letter.email)
+        };
+        let change = |change: fn(&Conn, CampaignId, AccountId, Instant) -> Result<()>| {
+            let account = stage.account;
+            db.write(Priority::Window, move |conn| change(conn, id, account, now))
+                .unwrap();
+        };
+        assert_eq!(claim().as_deref(), Some("a@example.org"));
+        change(|conn, id, _, now| Ok(campaign::advance(conn, id, CampaignState::Paused, now).map(drop)?));
+        assert_eq!(claim(), None, "a campaign that was paused");
+        change(|conn, id, _, now| Ok(campaign::advance(conn, id, CampaignState::Running, now).map(drop)?));
+        assert_eq!(claim().as_deref(), Some("b@example.org"));
+        change(|conn, _, account, now| terms::block(conn, account, "Its password is gone.", now, now));
+        assert_eq!(claim(), None, "an account that waits for its user");
+        change(|conn, id, account, now| {
+            campaign::advance(conn, id, CampaignState::Running, now)?;
+            terms::unblock(conn, &[account])
+        });
+        assert_eq!(claim().as_deref(), Some("c@example.org"));
     }
 }

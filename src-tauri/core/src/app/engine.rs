@@ -6,12 +6,12 @@ use crate::clock::Clock;
 use crate::engine::jobs::Jobs;
 use crate::engine::lock::{self, WorkspaceLock};
 use crate::engine::socket::{Host, Server};
-use crate::ids::Entropy;
+use crate::ids::{CampaignId, Entropy};
 use crate::secrets::KeyStore;
 use crate::store::{Conn, Db, Priority, route, setting};
 
 pub use crate::store::Durability;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -81,6 +81,8 @@ pub struct Engine {
     pub(crate) files: super::attachments::Shelf,
     /// Logins under way, and access tokens.
     pub(crate) sign_ins: super::sign_in::Desk,
+    /// How often people had been changed when each campaign was prepared.
+    prepared_people: Mutex<BTreeMap<CampaignId, u64>>,
     /// Long jobs.
     pub jobs: Jobs,
     events: Arc<Events>,
@@ -140,6 +142,7 @@ impl Engine {
             judging: super::judging::Bench::default(),
             files: super::attachments::Shelf::default(),
             sign_ins: super::sign_in::Desk::default(),
+            prepared_people: Mutex::default(),
             jobs,
             events,
             socket: Mutex::default(),
@@ -187,6 +190,13 @@ impl Engine {
     /// Tells everyone who listens that these topics changed; at most four times a second.
     pub fn announce(&self, tags: &[Tag]) {
         self.events.announce(tags);
+    }
+
+    /// Returns [`Db::people_changes`] as it was before each campaign's people were read for its preparation.
+    pub(crate) fn prepared_people(&self) -> MutexGuard<'_, BTreeMap<CampaignId, u64>> {
+        self.prepared_people
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Reads in one transaction.

@@ -206,15 +206,11 @@ fn fill_and_audit(
         .own
         .over(super::settings::limits(&facts.settings))
         .tracked_mails;
-    let total = u64::from(facts.audience) * 2;
-    launch::fill(engine, &facts, cap, Whom::Newcomers, (progress, total))?;
     let letterhead = sending::letterhead(engine, id)?;
-    let steps = Steps {
-        progress,
-        done: total / 2,
-        total,
-    };
-    let mut audited = auditing::audit(engine, &letterhead, id, after, facts.now, steps)?;
+    let steps = Steps::new(progress, u64::from(facts.audience) * 2);
+    let mut audited = auditing::audit(engine, &letterhead, (id, after), facts.now, &steps, || {
+        launch::fill(engine, &facts, cap, Whom::Newcomers, &steps)
+    })?;
     audited.findings.extend(launch::login(engine, &facts)?);
     let planned = engine.read(|conn| Ok(ledger::planned(conn, id, after)?))?;
     let preflight = told(

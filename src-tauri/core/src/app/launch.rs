@@ -113,9 +113,14 @@ fn fill_and_audit(engine: &Arc<Engine>, id: CampaignId, progress: &Progress) -> 
         .db
         .write(Priority::Bulk, move |conn| campaign::freeze(conn, id, &frozen))
         .map_err(Error::from)?;
-    let total = u64::from(facts.audience) * 2;
-    fill(engine, &facts, cap, Whom::Everyone, (progress, total))?;
-    let mut prepared = audit(engine, &facts, progress, total)?;
+    let people = engine.db.people_changes();
+    let letterhead = sending::letterhead(engine, id)?;
+    let steps = Steps::new(progress, u64::from(facts.audience) * 2);
+    let audited = auditing::audit(engine, &letterhead, (id, MessageId(0)), facts.now, &steps, || {
+        fill(engine, &facts, cap, Whom::Everyone, &steps)
+    })?;
+    let mut prepared = prepared(engine, id, audited)?;
+    engine.prepared_people().insert(id, people);
     prepared.findings.extend(login(engine, &facts)?);
     let preflight = preflight::answer(&facts, Some(prepared));
     let (now, revision) = (engine.clock.now(), facts.campaign.head.revision);
@@ -148,7 +153,7 @@ pub(super) fn fill(
     facts: &Facts,
     cap: u32,
     whom: Whom,
-    (progress, total): (&Progress, u64),
+    steps: &Steps<'_>,
 ) -> Result<()> {
     let id = facts.campaign.head.id;
     let since = facts.now - TimeDelta::days(CAP_DAYS);
@@ -160,25 +165,29 @@ pub(super) fn fill(
     });
     let now = facts.now;
     let audience = Arc::new(facts.campaign.audience.clone());
-    let (mut after, mut done) = (ContactId(0), 0);
+    let mut after = ContactId(0);
     loop {
         let (rules, audience, entropy) = (rules.clone(), audience.clone(), engine.entropy.clone());
         let planned = engine.db.write(Priority::Bulk, move |conn| -> Result<_> {
             let people = message::candidates(conn, &audience, after, since, sending::CHUNK, id)?;
+            let mut planned = 0;
             for candidate in &people {
-                plan_one(conn, (id, whom), candidate, &rules, now, &*entropy)?;
+                planned += u64::from(plan_one(conn, (id, whom), candidate, &rules, now, &*entropy)?);
             }
-            Ok(people.last().map(|last| (last.contact, people.len())))
+            Ok(people.last().map(|last| (last.contact, people.len(), planned)))
         })?;
-        let Some((last, n)) = planned else {
+        let Some((last, people, planned)) = planned else {
             return Ok(());
         };
         after = last;
-        done += n as u64;
-        progress.step(done.min(total / 2), Some(total))?;
+        // Where the audit has failed, it says why.
+        if !steps.wrote(people, planned)? {
+            return Ok(());
+        }
     }
 }
 
+/// Writes one person's row, where there is to be one; tells whether a mail is planned by it.
 fn plan_one(
     conn: &Conn,
     (id, whom): (CampaignId, Whom),
@@ -186,28 +195,20 @@ fn plan_one(
     rules: &Rules,
     now: Instant,
     entropy: &dyn crate::ids::Entropy,
-) -> Result<()> {
+) -> Result<bool> {
     let mut row = plan::plan(candidate, None, rules, now, entropy);
     if whom == Whom::Newcomers && after::has_row(conn, id, candidate.contact, &row.address_hash)? {
-        return Ok(());
+        return Ok(false);
     }
     if let Some(reason) = message::suppressed(conn, &row.address_hash)? {
         row = plan::plan(candidate, Some(reason), rules, now, entropy);
     }
     message::insert(conn, id, &row)?;
-    Ok(())
+    Ok(row.skip.is_none())
 }
 
-/// Makes and checks every planned mail, as the ledger now says it.
-fn audit(engine: &Arc<Engine>, facts: &Facts, progress: &Progress, total: u64) -> Result<Prepared> {
-    let id = facts.campaign.head.id;
-    let letterhead = sending::letterhead(engine, id)?;
-    let steps = Steps {
-        progress,
-        done: total / 2,
-        total,
-    };
-    let audited = auditing::audit(engine, &letterhead, id, MessageId(0), facts.now, steps)?;
+/// Puts what the audit found together with what the ledger says.
+fn prepared(engine: &Engine, id: CampaignId, audited: auditing::Audited) -> Result<Prepared> {
     engine.read(|conn| {
         let (tracking, not_tracked) = message::planned_tracking(conn, id)?;
         Ok(Prepared {
@@ -275,7 +276,7 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
     let facts = preflight::facts(engine, id, For::Sending)?;
     refuse_unprepared(&facts)?;
     refuse_findings(&preflight::standing_of(engine, &facts)?, request.confirmed)?;
-    engine.read(|conn| refuse_changes(conn, &facts))?;
+    refuse_changes(engine, &facts)?;
     let now = engine.clock.now();
     let first_mail_at = first_mail_at(&request, now)?;
     if let Some(quiet) = &request.quiet
@@ -410,20 +411,31 @@ fn changed(name: &str, what: &str) -> Error {
 }
 
 /// Refuses where something that the audit relied on is no longer so.
-fn refuse_changes(conn: &Conn, facts: &Facts) -> Result<()> {
+fn refuse_changes(engine: &Engine, facts: &Facts) -> Result<()> {
     let campaign = &facts.campaign;
-    let name = &campaign.head.name;
+    let (id, name) = (campaign.head.id, &campaign.head.name);
     if campaign.head.route != Some(facts.route.id) {
         return Err(changed(name, "the address that mails carry was changed"));
     }
     if campaign.imprint != facts.imprint() {
         return Err(changed(name, "the settings or the account were changed"));
     }
-    let ledger: u32 = message::counts(conn, campaign.head.id)?.values().sum();
+    // Where nobody at all was changed since, nobody of the ledger was, and it need not be read. A workspace that was
+    // opened anew does not know that.
+    let before = engine.prepared_people().get(&id).copied();
+    let same_people = before == Some(engine.db.people_changes());
+    let (ledger, changes) = engine.read(|conn| {
+        let ledger: u32 = message::counts(conn, id)?.values().sum();
+        let changes = match same_people {
+            true => 0,
+            false => message::changed_since_planned(conn, id)?,
+        };
+        Ok((ledger, changes))
+    })?;
     if ledger != facts.audience {
         return Err(changed(name, "people joined or left its audience"));
     }
-    match message::changed_since_planned(conn, campaign.head.id)? {
+    match changes {
         0 => Ok(()),
         1 => Err(changed(name, "one of its recipients was changed")),
         n => Err(changed(name, &format!("{n} of its recipients were changed"))),

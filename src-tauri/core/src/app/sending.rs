@@ -66,7 +66,7 @@ pub fn start(engine: &Arc<Engine>) {
     let desk = Arc::new(Desk {
         engine: Arc::downgrade(engine),
         letterheads: Mutex::default(),
-        domains: Arc::default(),
+        memory: Arc::new(claim::Memory::new(engine.db.era())),
         troubled: Mutex::new(None),
     });
     match Dispatcher::start(desk) {
@@ -236,8 +236,7 @@ pub(crate) fn letterhead(engine: &Engine, id: CampaignId) -> Result<Letterhead> 
 struct Desk {
     engine: Weak<Engine>,
     letterheads: Mutex<BTreeMap<CampaignId, Arc<Letterhead>>>,
-    /// When the next mail of an account may go to a domain.
-    domains: Arc<Mutex<claim::Domains>>,
+    memory: Arc<claim::Memory>,
     /// Accounts of which something is wrong, so that most mails that are taken cost no look; `None` before the first.
     troubled: Mutex<Option<BTreeSet<AccountId>>>,
 }
@@ -379,11 +378,11 @@ impl Office for Desk {
             now,
             steady,
             next_at,
-            domains: self.domains.clone(),
+            memory: self.memory.clone(),
         };
         let taken = engine
             .db
-            .write(Priority::Sending, move |conn| -> Result<Option<Taken>> {
+            .write_within_era(Priority::Sending, move |conn| -> Result<Option<Taken>> {
                 if let Some((id, outcome, ending, said)) = settled {
                     if message::settle(conn, id, now, &outcome)?
                         && let Some(ending) = ending
@@ -402,6 +401,7 @@ impl Office for Desk {
                     }
                     if let Some((why, reply)) = refused {
                         claim::refuse_service(conn, id, why, &reply, now)?;
+                        turn.memory.era.end();
                     }
                 }
                 match claim {

@@ -14,7 +14,7 @@ use crate::delivery::transport::{DeliveryError, ErrorKind};
 use crate::domain::campaign::CampaignState;
 use crate::domain::contact::domain_of;
 use crate::domain::window::parse_zone;
-use crate::ids::{AccountId, CampaignId};
+use crate::ids::AccountId;
 use crate::store::account::Account;
 use crate::store::activity::{self, NewActivity};
 use crate::store::campaign::Head;
@@ -38,7 +38,11 @@ pub(crate) struct Terms {
 impl Terms {
     /// Reads an account's terms; `now` is steady.
     pub fn read(conn: &Conn, account: &Account, now: Instant) -> Result<Self> {
-        let standing = standing::load(conn, account.id)?;
+        Self::of(conn, account, &standing::load(conn, account.id)?, now)
+    }
+
+    /// Returns the terms of an account whose standing is known; `now` is steady.
+    pub fn of(conn: &Conn, account: &Account, standing: &Standing, now: Instant) -> Result<Self> {
         let learnt = Limits {
             per_day: standing.learnt_per_day(now),
             ..Limits::default()
@@ -54,7 +58,7 @@ impl Terms {
         };
         Ok(Self {
             limits,
-            standing,
+            standing: standing.clone(),
             sent,
         })
     }
@@ -401,13 +405,15 @@ pub(crate) fn accounts(conn: &Conn, head: &Head) -> Result<Vec<AccountId>> {
     Ok(account::of_campaign(conn, head.id, head.account)?)
 }
 
-/// Returns why a mail service refuses a campaign, where it does: the sentence for one more mail to it.
-pub(crate) fn refusal(conn: &Conn, campaign: CampaignId, email: &str) -> Result<Option<String>> {
-    let Some(service) = service(email) else {
-        return Ok(None);
-    };
-    Ok(standing::refusal(conn, campaign, service)?
-        .map(|reply| format!("Not sent: this mail service refused the campaign. {reply}")))
+/// Returns why a mail service refuses a campaign, where it is one of `refusals`: the sentence for one more mail to it.
+pub(crate) fn refusal(refusals: &BTreeMap<String, String>, email: &str) -> Option<String> {
+    if refusals.is_empty() {
+        return None;
+    }
+    let reply = refusals.get(service(email)?)?;
+    Some(format!(
+        "Not sent: this mail service refused the campaign. {reply}"
+    ))
 }
 
 /// Returns the mail service of an address, where its domain is one of a known service's.

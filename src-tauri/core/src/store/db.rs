@@ -5,6 +5,7 @@
 //! the commit. A piece that fails is rolled back alone. What readers ask of us is kept in the spool where the
 //! database cannot take it.
 
+mod era;
 mod freed;
 mod log;
 mod problem;
@@ -14,11 +15,13 @@ mod writer;
 use super::spool::Spool;
 use super::{Error, Result, counter, migrate};
 use crate::clock::Clock;
+pub use era::Era;
+use era::follow_people;
 use problem::Problem;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -98,6 +101,8 @@ pub type Replay = Box<dyn Fn(&Conn, &[u8]) -> Result<()> + Send>;
 struct Piece {
     run: Run,
     done: Done,
+    /// The era ends with it.
+    ends_era: bool,
     /// What to keep of it in the spool; `None` where it is not to be kept there.
     record: Option<Box<dyn FnOnce() -> Vec<u8> + Send>>,
 }
@@ -128,6 +133,9 @@ struct Shared {
     spooled: AtomicUsize,
     /// Why the last commit failed; `None` since one succeeded.
     problem: Mutex<Option<Problem>>,
+    era: Era,
+    /// Rows of `contact` that were written, in whatever way.
+    people: Arc<AtomicU64>,
 }
 
 /// A reading connection in use.
@@ -190,6 +198,7 @@ impl Db {
         migrate::migrate(&mut conn, path, backups, clock.now())?;
         conn.execute_batch("PRAGMA foreign_keys = ON")?;
         let shared = Arc::<Shared>::default();
+        follow_people(&conn, &shared.people)?;
         let spool_path = path.with_file_name("spool");
         let unusable = |source| Error::Io {
             path: spool_path.display().to_string(),
@@ -268,12 +277,7 @@ impl Db {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        self.submit(priority, write, move |result| {
-            // The waiter may be gone after a panic; the commit stands all the same.
-            let _ = sender.send(result);
-        });
-        receiver.recv().unwrap_or_else(|_| Err(Error::Closed.into()))
+        self.write_and_wait(priority, true, write)
     }
 
     /// Queues `write` and returns; `done` is called after the commit, on a thread that may not
@@ -283,6 +287,18 @@ impl Db {
     pub fn submit<T, E>(
         &self,
         priority: Priority,
+        write: impl FnOnce(&Conn) -> std::result::Result<T, E> + Send + 'static,
+        done: impl FnOnce(std::result::Result<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        self.submit_once((priority, true), write, done);
+    }
+
+    fn submit_once<T, E>(
+        &self,
+        (priority, ends_era): (Priority, bool),
         write: impl FnOnce(&Conn) -> std::result::Result<T, E> + Send + 'static,
         done: impl FnOnce(std::result::Result<T, E>) + Send + 'static,
     ) where
@@ -315,6 +331,7 @@ impl Db {
             Piece {
                 run,
                 done,
+                ends_era,
                 record: None,
             },
         );
@@ -359,6 +376,7 @@ impl Db {
             Piece {
                 run,
                 done,
+                ends_era: true,
                 record: Some(Box::new(record)),
             },
         );

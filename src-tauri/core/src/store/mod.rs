@@ -52,7 +52,7 @@ pub use spool::fuzz as spool_fuzz;
 
 pub use spool::free_space;
 
-pub use db::{Conn, Db, Durability, Priority, Replay, Stored};
+pub use db::{Conn, Db, Durability, Era, Priority, Replay, Stored};
 
 /// Why the database could not do something.
 #[derive(Debug, thiserror::Error)]

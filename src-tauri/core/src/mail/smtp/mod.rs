@@ -36,6 +36,12 @@ use tokio::runtime::Runtime;
 /// makes an uncertain mail of one that was taken.
 const END_REPLY: Duration = Duration::from_secs(600);
 
+/// What ends a mail, behind its last line.
+const END: &str = "\r\n.\r\n";
+
+/// A mail of more bytes is not copied.
+const LARGE: usize = 64 * 1024;
+
 /// How a connection is secured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
@@ -276,7 +282,10 @@ async fn dialogue(open: &mut Open, envelope: &Envelope, bytes: &[u8]) -> Result<
     let to = Rcpt::new(envelope.to.clone(), Vec::new());
     command(open, to, Phase::Recipient).await?;
     command(open, Data, Phase::Data).await?;
-    let replied = tokio::time::timeout(END_REPLY, open.smtp.message(bytes)).await;
+    let replied = match stuffed(bytes) {
+        Some(body) => tokio::time::timeout(END_REPLY, open.smtp.command(body)).await,
+        None => tokio::time::timeout(END_REPLY, open.smtp.message(bytes)).await,
+    };
     // Only now: whether the mail's end may have left decides whether it may be sent again.
     let stage = if open.meter.all_may_have_left() {
         Stage::AfterBody
@@ -290,6 +299,35 @@ async fn dialogue(open: &mut Open, envelope: &Envelope, bytes: &[u8]) -> Result<
         Ok(Err(error)) => Err(failed(&error, Phase::Data, stage)),
         Err(_) => Err(silent(stage)),
     }
+}
+
+/// Returns a mail as it stands on the wire, with its end (RFC 5321 §4.5.2); `None` of a large one, and of one that is no
+/// text.
+///
+/// The same bytes as lettre's `message` would write. That one looks at each byte for itself, which is a tenth of what a
+/// mail takes; a large mail is left to it, since what is made here is held a second time.
+fn stuffed(bytes: &[u8]) -> Option<String> {
+    const NEXT: &str = "\r\n.";
+    if bytes.len() > LARGE {
+        return None;
+    }
+    let mut rest = std::str::from_utf8(bytes).ok()?;
+    let mut out = String::with_capacity(rest.len() + 64);
+    if rest.starts_with('.') {
+        out.push('.');
+    }
+    // Nearly always there is none, and to know that is many times as fast as to look where it would be.
+    while rest.contains(NEXT)
+        && let Some(at) = rest.find(NEXT)
+    {
+        let (line, after) = rest.split_at(at + NEXT.len());
+        out.push_str(line);
+        out.push('.');
+        rest = after;
+    }
+    out.push_str(rest);
+    out.push_str(END);
+    Some(out)
 }
 
 fn reply_of(response: &Response) -> String {

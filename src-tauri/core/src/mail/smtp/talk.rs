@@ -4,6 +4,7 @@
 //! mechanism is noted, and of everything that is said up to its end only that something was. What the server repeats of
 //! them is taken out of its replies.
 
+use super::END;
 use crate::delivery::transport::clean_reply;
 use crate::secrets::Secret;
 use std::collections::VecDeque;
@@ -164,8 +165,9 @@ impl Talk {
                     .credentials
                     .push(Credential::of(&String::from_utf8_lossy(bytes)));
             }
-            Next::Body if bytes == b"\r\n.\r\n" => {
-                let bytes = std::mem::take(&mut notes.body_bytes);
+            // A mail cannot hold that: a dot that begins a line of its own is doubled.
+            Next::Body if bytes.ends_with(END.as_bytes()) => {
+                let bytes = std::mem::take(&mut notes.body_bytes) + bytes.len() - END.len();
                 notes.add(&format!("> … {} bytes", thousands(bytes)));
             }
             Next::Body => notes.body_bytes += bytes.len(),
@@ -257,6 +259,10 @@ mod tests {
         talk.said(b"\r\n.\r\n");
         talk.heard("250-2.0.0 Ok", false);
         talk.heard("250 queued", true);
+        talk.said(b"DATA\r\n");
+        talk.heard("354 Go", true);
+        talk.said(b"Subject: Hello\r\n\r\nin one piece\r\n.\r\n");
+        talk.heard("250 queued", true);
         talk.said(b"RSET\r\n");
         assert_eq!(
             talk.take(),
@@ -278,6 +284,10 @@ mod tests {
                 "< 354 Go",
                 "> … 12,345 bytes",
                 "< 250-2.0.0 Ok",
+                "< 250 queued",
+                "> DATA",
+                "< 354 Go",
+                "> … 30 bytes",
                 "< 250 queued",
                 "> RSET",
             ]

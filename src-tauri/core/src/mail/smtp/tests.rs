@@ -135,6 +135,31 @@ pub(super) fn error_of(script: Script, bytes: &[u8]) -> DeliveryError {
 }
 
 #[test]
+fn a_dot_that_begins_a_line_is_doubled_and_no_other() {
+    for (mail, wire) in [
+        ("a\r\n.b\r\n", "a\r\n..b\r\n"),
+        (".", ".."),
+        (".\r\n.\r\n.", "..\r\n..\r\n.."),
+        ("a.\r\nb.c\r\n", "a.\r\nb.c\r\n"),
+        ("\r\r\n..\r\n\r\n.", "\r\r\n...\r\n\r\n.."),
+        ("a\n.b\r.c", "a\n.b\r.c"),
+        ("", ""),
+    ] {
+        assert_eq!(
+            stuffed(mail.as_bytes()).unwrap(),
+            format!("{wire}\r\n.\r\n"),
+            "{mail:?}"
+        );
+    }
+    assert_eq!(
+        stuffed(&[b'x'; LARGE + 1]),
+        None,
+        "lettre's own way, without a copy"
+    );
+    assert_eq!(stuffed(b"\xff"), None);
+}
+
+#[test]
 fn many_mails_leave_over_one_connection_and_dots_are_doubled() {
     let peer = Peer::start(Script::default());
     let mut transport = plain(&peer);

@@ -1,6 +1,6 @@
 //! A mail of plain text with one file: for what is written to one person and is no campaign.
 
-use super::{Envelope, MimeError, headers, quoted_printable};
+use super::{Envelope, MimeError, headers, push_quoted_printable};
 use data_encoding::{BASE64, HEXLOWER};
 
 /// Bytes that make a base64 line of 76 characters (RFC 2045 §6.8).
@@ -45,7 +45,7 @@ pub fn build_with_file(
          Content-Transfer-Encoding: quoted-printable\r\n\r\n"
     ));
     let mut bytes = out.into_bytes();
-    bytes.extend_from_slice(&quoted_printable(text)?);
+    push_quoted_printable(&mut bytes, text)?;
     bytes.extend_from_slice(
         format!(
             "\r\n--{boundary}\r\nContent-Type: {}; name=\"{}\"\r\nContent-Transfer-Encoding: base64\r\n\

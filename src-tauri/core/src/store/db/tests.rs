@@ -273,3 +273,72 @@ fn closing_folds_the_log_into_the_file_whoever_has_read() {
         assert!(matches!(refused, Err(Error::Closed)));
     }
 }
+
+#[test]
+fn an_era_ends_with_any_other_write_and_with_whatever_is_rolled_back() {
+    let (_dir, db) = open();
+    let era = db.era();
+    let within = |fails: bool| -> Result<()> {
+        db.write_within_era(Priority::Sending, move |conn| {
+            setting::set(conn, "within", &1)?;
+            match fails {
+                true => Err(Error::Value("on purpose".into())),
+                false => Ok(()),
+            }
+        })
+    };
+    let first = era.number();
+    within(false).unwrap();
+    within(false).unwrap();
+    assert_eq!(era.number(), first, "what it read itself still holds");
+    within(true).unwrap_err();
+    let second = era.number();
+    assert!(second > first, "what it may have read of its own is not there");
+    db.write(Priority::OptOuts, |conn| setting::set(conn, "other", &2))
+        .unwrap();
+    let third = era.number();
+    assert!(third > second, "whoever writes may have changed what was read");
+    let seen = era.clone();
+    let inside: u64 = db
+        .write(Priority::Window, move |_| Ok::<_, Error>(seen.number()))
+        .unwrap();
+    assert!(
+        inside > third,
+        "it has ended before the write begins, not after it is on disk"
+    );
+    db.write_within_era(Priority::Sending, |_| Err::<(), _>(Error::Closed))
+        .unwrap_err();
+    assert!(era.number() > inside);
+}
+
+#[test]
+fn every_change_of_a_person_is_counted_and_nothing_else_is() {
+    let (_dir, db) = open();
+    let mut before = db.people_changes();
+    let mut changes = |sql: &'static str| {
+        db.write(Priority::Window, move |conn| {
+            conn.execute_batch(sql).map_err(Error::from)
+        })
+        .unwrap();
+        let now = db.people_changes();
+        now - std::mem::replace(&mut before, now)
+    };
+    let people = "INSERT INTO contact (email, email_key, created_at)
+                  VALUES ('a@example.org', 'a@example.org', 0), ('b@example.org', 'b@example.org', 0)";
+    assert_eq!(changes(people), 2);
+    assert_eq!(
+        changes("INSERT INTO list (name, created_at) VALUES ('Members', 0)"),
+        0
+    );
+    assert_eq!(
+        changes("UPDATE contact SET revision = revision + 1 WHERE email = 'a@example.org'"),
+        1
+    );
+    assert_eq!(changes("UPDATE contact SET consent = 'refused'"), 2);
+    assert_eq!(changes("DELETE FROM contact WHERE email = 'b@example.org'"), 1);
+    assert_eq!(
+        changes("DELETE FROM contact"),
+        1,
+        "all at once are removed row by row, too"
+    );
+}

@@ -3,7 +3,7 @@
 use super::log;
 use super::problem::Problem;
 use super::teller::Teller;
-use super::{CLASSES, Durability, Kept, Piece, Ran, Run, Shared, configure};
+use super::{CLASSES, Durability, Era, Kept, Piece, Ran, Run, Shared, configure, follow_people};
 use crate::store::spool::{self, Spool};
 use crate::store::{Error, Result, counter};
 use rusqlite::config::DbConfig;
@@ -169,6 +169,7 @@ impl Writer {
                 rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX,
             )?;
             configure(&conn, &self.path, self.durability)?;
+            follow_people(&conn, &self.shared.people)?;
             conn.execute_batch("PRAGMA foreign_keys = ON")?;
             if self.doubted {
                 let said: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
@@ -188,6 +189,7 @@ impl Writer {
             })
         })?;
         tracing::info!("the database was opened anew");
+        self.shared.era.end();
         self.conn = Some(conn);
         self.doubted = false;
         Ok(())
@@ -258,7 +260,7 @@ impl Writer {
             let mut stop = None;
             while stop.is_none() && !waiting.is_empty() && (taken.is_empty() || !is_over()) {
                 let before = taken.len();
-                let left = run_group(conn, group(&mut waiting), taken, &is_over);
+                let left = run_group(conn, &self.shared.era, group(&mut waiting), taken, &is_over);
                 left.into_iter().rev().for_each(|piece| waiting.push_front(piece));
                 stop = taken[before..].iter().find_map(|(_, ran)| match ran {
                     Ran::Storage(problem) => Some(problem.clone()),
@@ -300,6 +302,7 @@ impl Writer {
         }
         // A transaction that failed, and is there all the same, may have replayed some of them already.
         let applied = counter::get(conn, counter::REPLAYED).map_err(|error| storage(&error))?;
+        self.shared.era.end();
         let mut last = None;
         for record in spool.waiting().iter().take(REPLAY) {
             last = Some(record.sequence);
@@ -307,7 +310,7 @@ impl Writer {
                 continue;
             }
             let payload = &record.payload;
-            let applied = apart(conn, || match replay(conn, payload) {
+            let applied = apart(conn, &self.shared.era, || match replay(conn, payload) {
                 Ok(()) => Ran::Done,
                 Err(error) => Problem::of(&error).map_or_else(
                     || {
@@ -400,6 +403,7 @@ impl Writer {
 
     /// Notes a failure, and keeps what can be kept.
     fn failed(&mut self, problem: &Problem, pieces: Vec<Taken>, transaction: u64) {
+        self.shared.era.end();
         self.rest_until = Some(Instant::now() + REST);
         *self
             .shared
@@ -471,7 +475,9 @@ struct Taken {
 
 impl Taken {
     fn split(piece: Piece) -> (Run, Self) {
-        let Piece { run, done, record } = piece;
+        let Piece {
+            run, done, record, ..
+        } = piece;
         (run, Self { done, record })
     }
 }
@@ -514,13 +520,17 @@ fn group(waiting: &mut VecDeque<Piece>) -> VecDeque<Piece> {
 /// nothing else along. Returns what there was no time for.
 fn run_group(
     conn: &Connection,
+    era: &Era,
     mut group: VecDeque<Piece>,
     taken: &mut Vec<(Taken, Ran)>,
     is_over: &dyn Fn() -> bool,
 ) -> VecDeque<Piece> {
+    if group.iter().any(|piece| piece.ends_era) {
+        era.end();
+    }
     if group.len() > 1 {
         let mut done = 0;
-        let ran = apart(conn, || {
+        let ran = apart(conn, era, || {
             for piece in &mut group {
                 if done > 0 && is_over() {
                     break;
@@ -543,7 +553,7 @@ fn run_group(
     }
     while let Some(piece) = group.pop_front() {
         let (run, piece) = Taken::split(piece);
-        let ran = apart(conn, || match run {
+        let ran = apart(conn, era, || match run {
             Run::Once(run) => run(conn),
             Run::Again(mut run) => run(conn),
         });
@@ -556,7 +566,7 @@ fn run_group(
     group
 }
 
-fn apart(conn: &Connection, work: impl FnOnce() -> Ran) -> Ran {
+fn apart(conn: &Connection, era: &Era, work: impl FnOnce() -> Ran) -> Ran {
     let say = |sql: &str| {
         conn.prepare_cached(sql)
             .and_then(|mut statement| statement.execute([]))
@@ -568,6 +578,9 @@ fn apart(conn: &Connection, work: impl FnOnce() -> Ran) -> Ran {
         tracing::error!("a write panicked and was rolled back");
         Ran::Failed
     });
+    if !matches!(ran, Ran::Done) {
+        era.end();
+    }
     let ended = match ran {
         Ran::Done => say("RELEASE piece"),
         _ => say("ROLLBACK TO piece").and_then(|_| say("RELEASE piece")),
