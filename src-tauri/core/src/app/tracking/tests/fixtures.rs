@@ -370,6 +370,8 @@ fn hits_that_older_rules_judged_are_judged_anew_at_the_next_start() {
     });
     judging::stop(&desk.bench.engine);
     judging::start(&desk.bench.engine).unwrap();
+    // Its thread may have a commit of it in hand: who asks beside it finds nothing due and reads too soon.
+    judging::stop(&desk.bench.engine);
     judging::run_due(&desk.bench.engine).unwrap();
     assert_eq!(desk.reasons(), ["human_direct/mail_client"]);
     assert_eq!(
