@@ -42,7 +42,7 @@ const DOORS: &[(&str, &[&str])] = &[
         ],
     ),
     ("getrandom", &["ids"]),
-    ("zip", &["app::backup::archive", "app::backup::tests"]),
+    ("zip", &["app::backup::archive", "app::backup::file_tests"]),
     ("tauri", &[]),
 ];
 

@@ -4,6 +4,8 @@
 //! when the workspace is opened next ([`restore::finish`]).
 
 mod archive;
+#[cfg(test)]
+mod file_tests;
 pub(crate) mod restore;
 #[cfg(test)]
 mod tests;
