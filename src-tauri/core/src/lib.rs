@@ -22,6 +22,7 @@ pub mod incoming;
 pub mod listener;
 pub mod mail;
 pub mod net;
+pub mod reach;
 pub mod render;
 pub mod report;
 pub mod secrets;

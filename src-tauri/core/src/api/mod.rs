@@ -17,10 +17,12 @@ mod error;
 mod incoming;
 mod label;
 mod outbox;
+mod reach;
 mod report;
 mod residence;
 mod sign_in;
 mod system;
+mod tunnel;
 
 pub use account::*;
 pub use activity::*;
@@ -35,10 +37,12 @@ pub use error::{Code, Error, Result};
 pub use incoming::*;
 pub use label::*;
 pub use outbox::*;
+pub use reach::*;
 pub use report::*;
 pub use residence::Residence;
 pub use sign_in::*;
 pub use system::*;
+pub use tunnel::*;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;

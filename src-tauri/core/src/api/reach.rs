@@ -1,0 +1,141 @@
+//! The public address seen from outside, and every address that mails were sent with.
+
+use super::{Address, RouteKind, data};
+use crate::clock::Instant;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+data! {
+    /// Asks how the public address is. Provides `reach`.
+    pub struct ReachGet {}
+
+    /// How the public address is.
+    pub struct Reach {
+        /// What mails carry.
+        pub address: Address,
+        /// How long such an address lasts; `null` without a public address.
+        pub permanence: Option<Permanence>,
+        /// The listener answers on this computer.
+        pub listening: bool,
+        /// What the last probe of it saw.
+        pub probe: Option<Probe>,
+        /// When it was last proved from outside.
+        pub last_good: Option<Instant>,
+        /// Probes in a row that failed.
+        pub misses: u32,
+        /// When it is probed again by itself.
+        pub next_probe_at: Option<Instant>,
+        /// Opens of mails that carry it, in the last 24 hours.
+        pub opens_last_day: u32,
+        /// Share of the last seven days in which this computer answered, 0 to 1; `null` before the first day is over.
+        pub running_last_week: Option<f64>,
+    }
+
+    /// Asks an address for a proof that this Casement answers behind it. Announces `reach`.
+    pub struct ReachProbe {
+        /// A base address; `null` for the one in use.
+        #[serde(default)] #[ts(optional)]
+        pub url: Option<String>,
+    }
+
+    /// What was seen from outside.
+    pub struct Probe {
+        /// The base address that was asked.
+        pub url: String,
+        /// When.
+        pub at: Instant,
+        /// What was seen.
+        pub verdict: ProbeVerdict,
+        /// The same in a sentence.
+        pub sentence: String,
+        /// What to do about it.
+        pub advice: Option<String>,
+        /// From the question to the answer, in milliseconds.
+        pub latency_ms: Option<u32>,
+        /// When its certificate ends.
+        pub certificate_until: Option<Instant>,
+    }
+
+    /// Asks for every address that mails were sent with. Provides `reach`, `campaigns`.
+    pub struct RoutesGet {}
+
+    /// Every address that mails were sent with, and the one in use; the one in use first, then the latest.
+    pub struct Routes {
+        /// One for each.
+        pub routes: Vec<RouteRow>,
+    }
+
+    /// An address that mails were sent with.
+    pub struct RouteRow {
+        /// The base address; empty for kind *none*.
+        pub url: String,
+        /// Which kind.
+        pub kind: RouteKind,
+        /// How long such an address lasts; `null` for kind *none*.
+        pub permanence: Option<Permanence>,
+        /// Mails carry it from now on.
+        pub current: bool,
+        /// When it was used first.
+        pub since: Instant,
+        /// Sent mails whose opens still count and whose pixels and links name it.
+        pub live_messages: u32,
+        /// Campaigns to which those belong.
+        pub live_campaigns: u32,
+        /// Mails that were sent with it at all: their links to unsubscribe name it for ever.
+        pub messages: u32,
+        /// When the last window of those campaigns ends.
+        pub until: Option<Instant>,
+        /// What its last probe saw.
+        pub probe: Option<Probe>,
+        /// When it was last proved from outside.
+        pub last_good: Option<Instant>,
+        /// Opens of mails that carry it, in the last 24 hours.
+        pub opens_last_day: u32,
+    }
+}
+
+/// How long an address lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Permanence {
+    /// A name that the user owns.
+    Own,
+    /// A name that a provider lends for as long as the account lasts.
+    Lent,
+    /// A name that is new with each start, or that a provider takes back; or this computer, or its own network.
+    Temporary,
+}
+
+/// What a probe saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeVerdict {
+    /// This Casement answered.
+    Ok,
+    /// A page stands in between, which a mail program cannot click away.
+    Interstitial,
+    /// The address sends on to another one.
+    Redirect,
+    /// An answer came that was kept by somebody on the way.
+    Cached,
+    /// It is not https.
+    PlainHttp,
+    /// The certificate is wrong or over.
+    Certificate,
+    /// Another Casement answered, or this one with another workspace.
+    OtherCasement,
+    /// Something else answered.
+    Foreign,
+    /// The server in front answered that nothing is behind it.
+    NothingBehind,
+    /// The name is not known.
+    Name,
+    /// Nothing answers at that address.
+    Refused,
+    /// No answer in time.
+    Timeout,
+    /// This computer has no way to the internet.
+    NoNetwork,
+    /// The name leads back to this network, and the router does not let it out and in again: says nothing about others.
+    CannotSelfTest,
+}
