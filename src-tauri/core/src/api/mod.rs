@@ -22,7 +22,6 @@ mod report;
 mod residence;
 mod sign_in;
 mod system;
-mod tunnel;
 
 pub use account::*;
 pub use activity::*;
@@ -42,7 +41,6 @@ pub use report::*;
 pub use residence::Residence;
 pub use sign_in::*;
 pub use system::*;
-pub use tunnel::*;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;

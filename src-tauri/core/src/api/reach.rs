@@ -2,6 +2,7 @@
 
 use super::{Address, RouteKind, data};
 use crate::clock::Instant;
+use crate::reach::Permanence;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -92,18 +93,6 @@ data! {
         /// Opens of mails that carry it, in the last 24 hours.
         pub opens_last_day: u32,
     }
-}
-
-/// How long an address lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
-#[serde(rename_all = "snake_case")]
-pub enum Permanence {
-    /// A name that the user owns.
-    Own,
-    /// A name that a provider lends for as long as the account lasts.
-    Lent,
-    /// A name that is new with each start, or that a provider takes back; or this computer, or its own network.
-    Temporary,
 }
 
 /// What a probe saw.
