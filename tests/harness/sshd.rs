@@ -44,8 +44,13 @@ pub fn make_key(file: &Path) -> String {
 }
 
 impl Sshd {
-    /// Starts it at an address of this computer, or says why that cannot be. A frozen session is noticed after `alive` × 2 seconds; never for 0.
-    pub fn start(address: &'static str, alive: u32) -> Result<Self, String> {
+    /// Starts it, or says why that cannot be. A frozen session is noticed after `alive` × 2 seconds; never for 0.
+    pub fn start(alive: u32) -> Result<Self, String> {
+        Self::start_at("127.0.0.1", alive)
+    }
+
+    /// As [`Self::start`], at another address of this computer.
+    pub fn start_at(address: &'static str, alive: u32) -> Result<Self, String> {
         let program = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
             .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
             .map(|dir| dir.join("sshd"))

@@ -1,6 +1,5 @@
 //! Tunnels: the supervisor over a real sshd and over scripted stand-ins, and what is left when this program ends.
 
-mod mail;
 mod network;
 mod orphans;
 mod program;

@@ -27,7 +27,7 @@ pub(super) fn pair(test: &str) -> Option<Pair> {
 
 /// As [`pair`], with the server at another address of this computer.
 pub(super) fn pair_at(address: &'static str, test: &str) -> Option<Pair> {
-    let sshd = match Sshd::start(address, 1) {
+    let sshd = match Sshd::start_at(address, 1) {
         Ok(sshd) => sshd,
         Err(why) => {
             skip(test, &why);
