@@ -73,6 +73,7 @@ const PURE: &[&str] = &[
     "audience::address",
     "report::rate",
     "report::series",
+    "reach::route",
 ];
 
 /// What no pure module may name.

@@ -78,6 +78,8 @@ commands! {
 
     address_show(AddressShow) -> Address = app::reach::address_show, provides [Reach];
     address_set(AddressSet) -> Address = app::reach::address_set;
+    address_preview(AddressPreview) -> AddressPreviewed = app::routes::preview, provides [Reach, Campaigns];
+    routes_get(RoutesGet) -> Routes = app::routes::get, provides [Reach, Campaigns, Opens];
     listener_status(ListenerStatusGet) -> ListenerStatus = app::reach::listener_status, provides [Reach];
     listener_start(ListenerStart) -> ListenerStatus = app::reach::listener_start;
     listener_stop(ListenerStop) -> ListenerStatus = app::reach::listener_stop;
