@@ -9,7 +9,7 @@ use super::account::sender;
 use super::engine::Engine;
 use super::error::sentence;
 use super::findings::finding;
-use super::{attachments, auditing, reach, settings, tracking};
+use super::{attachments, auditing, reach, routes, settings, tracking};
 use crate::api::{AccountKind, Error, Finding, FindingLevel, Preflight, Result, RouteKind, Sample, Settings};
 use crate::clock::Instant;
 use crate::delivery::letter::{self, Letterhead, Parts};
@@ -27,10 +27,14 @@ use crate::render::template::Source;
 use crate::store::account::Account;
 use crate::store::campaign::Campaign;
 use crate::store::route::Route;
+use crate::store::uptime::Share;
 use crate::store::{Conn, account, campaign, message};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub(crate) use address::TEMPORARY;
+use address::{LENT, ONLY_WHILE_ON};
 
 /// What the headers of files may add to the bytes that their budget counts.
 const FRAMES: u64 = rules::MAX_FILES as u64 * 1_000;
@@ -47,6 +51,8 @@ pub(crate) struct Facts {
     pub(crate) route: Route,
     pub(crate) audience: u32,
     pub(crate) listening: bool,
+    /// How much of the last week this computer was on, where that is known.
+    pub(crate) on: Option<Share>,
     /// The files of its mails; the error is a sentence.
     pub(crate) enclosures: std::result::Result<Option<Arc<Enclosures>>, String>,
     pub(crate) now: Instant,
@@ -74,6 +80,7 @@ pub(crate) fn facts_of(engine: &Arc<Engine>, campaign: Campaign, purpose: For) -
         None => None,
     };
     let route = address::route(engine, account.as_ref(), purpose)?;
+    let on = routes::running_last_week(engine)?;
     let listening = tracking::status(engine).is_some();
     let enclosures =
         attachments::enclosures(engine, campaign.head.id, &campaign.document).map_err(|error| error.message);
@@ -98,6 +105,7 @@ pub(crate) fn facts_of(engine: &Arc<Engine>, campaign: Campaign, purpose: For) -
             audience: message::audience_size(conn, &campaign.audience)?,
             campaign,
             listening,
+            on,
             enclosures,
             now,
         })
@@ -403,6 +411,9 @@ const FRESH: &[&str] = &[
     "local_address_real_account",
     "provider_keeps_copy",
     "listener_not_running",
+    TEMPORARY,
+    LENT,
+    ONLY_WHILE_ON,
     "window_ends_before_sending",
     "attachment_missing",
     "picture_without_words",
@@ -447,6 +458,7 @@ pub(crate) fn answer(facts: &Facts, prepared: Option<Prepared>) -> Preflight {
         facts.audience
     };
     let mut findings = facts.findings(mails);
+    facts.note_address(&mut findings);
     if is_prepared && mails == 0 && facts.audience > 0 {
         findings.push(finding(
             FindingLevel::Error,
@@ -492,6 +504,9 @@ pub(crate) fn answer(facts: &Facts, prepared: Option<Prepared>) -> Preflight {
             .takes(mails)
             .and_then(|takes| u64::try_from(takes.num_seconds()).ok()),
         practice: facts.is_practice(),
+        confirm_host: facts.host_to_confirm(facts.window()),
+        lasts: facts.lasts(),
+        only_while_on: facts.only_while_on(),
     }
 }
 

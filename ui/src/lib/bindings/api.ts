@@ -944,7 +944,11 @@ id: CampaignId,
 /**
  * Says that the warnings were seen; errors cannot be confirmed away.
  */
-confirmed: boolean, };
+confirmed: boolean, 
+/**
+ * The host of an address that may not last, as the user typed it; see [`Preflight`].
+ */
+confirm_host?: string, };
 export type CampaignFollowUpPrepare = { 
 /**
  * Which; it must be finished.
@@ -1006,7 +1010,11 @@ quiet?: Quiet,
 /**
  * Says that the warnings were seen; errors cannot be confirmed away.
  */
-confirmed: boolean, };
+confirmed: boolean, 
+/**
+ * The host of an address that may not last, as the user typed it; see [`Preflight`].
+ */
+confirm_host?: string, };
 export type CampaignList = Record<symbol, never>;
 export type CampaignListResponse = { 
 /**
@@ -2495,7 +2503,21 @@ seconds: number | null,
 /**
  * Sent into the embedded outbox: practice.
  */
-practice: boolean, };
+practice: boolean, 
+/**
+ * The host that has to be typed before it is launched, because the address may be gone long before the window is
+ * over; `null` where none has to. A later time of launch may ask for it, too.
+ */
+confirm_host: string | null, 
+/**
+ * Why the address may not last, in a sentence; `null` where it lasts, and of practice.
+ */
+lasts: string | null, 
+/**
+ * That this computer has to be on, and how much of the last week it was, in a sentence; `null` where mails carry no
+ * public address, and of practice.
+ */
+only_while_on: string | null, };
 export type Preview = { 
 /**
  * As whom.
