@@ -78,6 +78,7 @@ const PURE: &[&str] = &[
     "reach::tunnel::state",
     "report::rate",
     "report::series",
+    "reach::route",
 ];
 
 /// What no pure module may name.

@@ -170,6 +170,11 @@ pub fn preflight(preflight: &Preflight) -> String {
             out.push_str(&format!("    {example}\n"));
         }
     }
+    if let Some(host) = &preflight.confirm_host {
+        out.push_str(&format!(
+            "To launch it with that address all the same, say --confirm-host {host}\n"
+        ));
+    }
     out.push_str(if preflight.ready {
         "Ready to launch.\n"
     } else {

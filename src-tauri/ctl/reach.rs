@@ -20,6 +20,8 @@ pub enum Reach {
     /// process takes readers in until it is told to end, and the tunnel ends with it. With --json: one document a line
     /// at every change.
     Up,
+    /// Every address that mails were sent with: what depends on it, and until when.
+    Routes,
 }
 
 /// Starts the tunnel, and stays with it where this process is the engine.

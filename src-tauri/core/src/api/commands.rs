@@ -86,6 +86,8 @@ commands! {
     tunnel_key(TunnelKey) -> TunnelKeyResponse = app::tunnel::key;
     tunnel_host_key(TunnelHostKey) -> TunnelHostKeyResponse = app::tunnel::host_key;
     tunnel_programs(TunnelPrograms) -> TunnelProgramsResponse = app::tunnel::programs;
+    address_preview(AddressPreview) -> AddressPreviewed = app::routes::preview, provides [Reach, Campaigns];
+    routes_get(RoutesGet) -> Routes = app::routes::get, provides [Reach, Campaigns, Opens];
     listener_status(ListenerStatusGet) -> ListenerStatus = app::reach::listener_status, provides [Reach];
     listener_start(ListenerStart) -> ListenerStatus = app::reach::listener_start;
     listener_stop(ListenerStop) -> ListenerStatus = app::reach::listener_stop;

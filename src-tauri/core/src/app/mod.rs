@@ -47,6 +47,7 @@ pub mod reach;
 pub mod readers;
 pub mod rehearsal;
 pub mod report;
+pub mod routes;
 pub mod sample;
 mod schedule;
 #[cfg(test)]

@@ -59,10 +59,7 @@ pub(crate) fn describe(kind: RouteKind, url: &str) -> Address {
 
 /// Sets the base address that mails carry from now on. Mail already sent keeps its own.
 pub fn address_set(engine: &Arc<Engine>, request: AddressSet) -> Result<Address> {
-    let (kind, base_url) = match &request.url {
-        None => (RouteKind::None, String::new()),
-        Some(url) => parse_base(url, request.local)?,
-    };
+    let (kind, base_url) = asked_for(request.url.as_deref(), request.local)?;
     let now = engine.clock.now();
     engine.write(&[Tag::Reach, Tag::Campaigns, Tag::Activity], move |conn| {
         let route = route::ensure(conn, kind, &base_url, now)?;
@@ -86,6 +83,14 @@ pub fn address_set(engine: &Arc<Engine>, request: AddressSet) -> Result<Address>
 /// Reads a base address that readers everywhere can reach.
 pub(crate) fn public_base(text: &str) -> Result<String> {
     parse_base(text, false).map(|(_, base)| base)
+}
+
+/// Reads what is to be set.
+pub(crate) fn asked_for(url: Option<&str>, local: bool) -> Result<(RouteKind, String)> {
+    match url {
+        None => Ok((RouteKind::None, String::new())),
+        Some(url) => parse_base(url, local),
+    }
 }
 
 /// Reads a base address: scheme, host and port, nothing else.

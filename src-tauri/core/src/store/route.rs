@@ -1,5 +1,9 @@
 //! `route`: every base address that mails were sent with.
 
+mod mailed;
+
+pub use mailed::{Mailed, mailed};
+
 use super::{Conn, Result};
 use crate::api::RouteKind;
 use crate::clock::{Instant, to_millis};
