@@ -69,6 +69,8 @@ pub struct Engine {
     pub(crate) dns: Option<SocketAddr>,
     /// The listener, while it runs.
     pub(crate) listener: Mutex<Option<super::tracking::Running>>,
+    /// Looks at the public address from outside.
+    pub(crate) probes: super::reach_probe::Desk,
     /// The dispatcher, while it runs.
     pub(crate) sender: Mutex<Option<super::sending::Running>>,
     /// Readers who asked for what is held about them.
@@ -136,6 +138,7 @@ impl Engine {
             extra_roots: options.extra_roots,
             dns: options.dns,
             listener: Mutex::default(),
+            probes: super::reach_probe::Desk::default(),
             sender: Mutex::default(),
             data_requests: super::data_request::Desk::default(),
             upkeep: super::upkeep::Desk::default(),

@@ -1,7 +1,7 @@
 //! The base address that mails carry, and the listener's state.
 
 use super::engine::Engine;
-use super::tracking;
+use super::{reach_probe, tracking};
 use crate::api::{
     ActivityKind, Address, AddressSet, AddressShow, Error, ListenerStart, ListenerStatus, ListenerStatusGet,
     ListenerStop, ReachLevel, Result, RouteKind, Tag,
@@ -64,7 +64,7 @@ pub fn address_set(engine: &Arc<Engine>, request: AddressSet) -> Result<Address>
         Some(url) => parse_base(url, request.local)?,
     };
     let now = engine.clock.now();
-    engine.write(&[Tag::Reach, Tag::Campaigns, Tag::Activity], move |conn| {
+    let address = engine.write(&[Tag::Reach, Tag::Campaigns, Tag::Activity], move |conn| {
         let route = route::ensure(conn, kind, &base_url, now)?;
         setting::set(
             conn,
@@ -80,11 +80,13 @@ pub fn address_set(engine: &Arc<Engine>, request: AddressSet) -> Result<Address>
         };
         activity::add(conn, now, &NewActivity::new(ActivityKind::Reach, text))?;
         Ok(describe(kind, &route.base_url))
-    })
+    })?;
+    reach_probe::again(engine);
+    Ok(address)
 }
 
 /// Reads a base address: scheme, host and port, nothing else.
-fn parse_base(text: &str, local: bool) -> Result<(RouteKind, String)> {
+pub(crate) fn parse_base(text: &str, local: bool) -> Result<(RouteKind, String)> {
     let fail = |message: String| Error::field("url", message);
     let url = url::Url::parse(text.trim()).map_err(|error| {
         fail(format!(
@@ -257,14 +259,15 @@ pub fn listener_stop(engine: &Arc<Engine>, _request: ListenerStop) -> Result<Lis
 
 /// Answers whether pixels can reach us, in words.
 pub fn listener_status(engine: &Arc<Engine>, _request: ListenerStatusGet) -> Result<ListenerStatus> {
-    let (address, alarm) = engine.read(|conn| Ok((address(conn)?, alarm(conn)?)))?;
+    let now = engine.clock.now();
+    let (address, alarm, seen) = engine.read(|conn| {
+        let seen = reach_probe::level(conn, current_route(conn)?.id, now)?;
+        Ok((address(conn)?, alarm(conn)?, seen))
+    })?;
     let running = tracking::status(engine);
     let listening = running.is_some();
     let (level, sentence) = match (listening, address.kind) {
-        (true, RouteKind::Public) => (
-            ReachLevel::Reachable,
-            "Listening for pixels at the public address, for as long as this computer is on.".to_owned(),
-        ),
+        (true, RouteKind::Public) => seen,
         (true, RouteKind::Local) => (
             ReachLevel::LocalOnly,
             "Pixels can reach us from this computer only: good for trying out.".to_owned(),

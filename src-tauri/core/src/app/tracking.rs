@@ -126,6 +126,7 @@ pub fn start(engine: &Arc<Engine>, request: ListenerStart) -> Result<()> {
         interval,
         since: now,
     });
+    super::reach_probe::start(engine);
     Ok(())
 }
 
@@ -134,6 +135,7 @@ pub fn stop(engine: &Engine) {
     let Some(mut running) = slot(engine).take() else {
         return;
     };
+    super::reach_probe::stop(engine);
     running.listening.stop();
     running.pulse.stop();
     if let Some(heart) = running.heart.take() {
@@ -306,6 +308,7 @@ fn beat(engine: &Weak<Engine>, pulse: &Pulse, interval: &AtomicI64, since: Insta
                     Ok(id) => interval.store(id, Ordering::Relaxed),
                     Err(error) => tracing::warn!(%error, "a sleep of this computer could not be noted"),
                 }
+                super::reach_probe::again(&engine);
             }
         }
         let status = status(&engine);
@@ -563,10 +566,12 @@ impl HitSink for Ports {
     }
 }
 
+mod asked;
 mod beats;
 mod keep;
 mod pages;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use asked::expect;
 pub(crate) use keep::replay;

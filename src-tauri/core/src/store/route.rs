@@ -4,6 +4,7 @@ use super::{Conn, Result};
 use crate::api::RouteKind;
 use crate::clock::{Instant, to_millis};
 use crate::ids::RouteId;
+use rusqlite::OptionalExtension;
 
 /// A base address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +42,19 @@ fn has_reserved_name(base_url: &str) -> bool {
         (Some("test" | "example" | "invalid" | "localhost"), _)
             | (Some("com" | "net" | "org"), Some("example"))
     )
+}
+
+/// Returns the row of an address; `None` where no mail ever carried it.
+pub fn search(conn: &Conn, kind: RouteKind, base_url: &str) -> Result<Option<Route>> {
+    Ok(conn
+        .prepare_cached("SELECT id FROM route WHERE kind = ?1 AND base_url = ?2")?
+        .query_row((kind.as_str(), base_url), |row| row.get(0))
+        .optional()?
+        .map(|id| Route {
+            id: RouteId(id),
+            kind,
+            base_url: base_url.to_owned(),
+        }))
 }
 
 /// Returns the row of an address that was made before.

@@ -2506,6 +2506,36 @@ words: number,
  * What the reader of this preview should know: unresolved fields, a missing address, size.
  */
 findings: Array<Finding>, };
+export type Probe = { 
+/**
+ * The base address that was asked.
+ */
+url: string, 
+/**
+ * When.
+ */
+at: string, 
+/**
+ * What was seen.
+ */
+verdict: ProbeVerdict, 
+/**
+ * The same in a sentence.
+ */
+sentence: string, 
+/**
+ * What to do about it.
+ */
+advice: string | null, 
+/**
+ * From the first word to the whole answer, the lookup of the name left out, in milliseconds.
+ */
+latency_ms: number | null, 
+/**
+ * When its certificate ends.
+ */
+certificate_until: string | null, };
+export type ProbeVerdict = "ok" | "interstitial" | "redirect" | "cached" | "plain_http" | "certificate" | "other_casement" | "foreign" | "nothing_behind" | "name" | "refused" | "timeout" | "no_network" | "cannot_self_test";
 export type Provider = "gmail" | "apple" | "yahoo" | "microsoft" | "other";
 export type ProviderParts = { 
 /**
@@ -2591,7 +2621,43 @@ upper_rate: number | null,
  * Why the rates are `null`; `null` where they are not.
  */
 unmeasured: Unmeasured | null, };
-export type ReachLevel = "reachable" | "local_only" | "unreachable";
+export type Reach = { 
+/**
+ * What mails carry.
+ */
+address: Address, 
+/**
+ * The listener answers on this computer.
+ */
+listening: boolean, 
+/**
+ * What the last probe of it saw.
+ */
+probe: Probe | null, 
+/**
+ * When it was last proved from outside.
+ */
+last_good: string | null, 
+/**
+ * Probes in a row that say that readers cannot get through.
+ */
+misses: number, 
+/**
+ * When it is probed again by itself; `null` where nobody does: no listener runs, mails carry no public address, or
+ * one that is reserved for examples and tests.
+ */
+next_probe_at: string | null, 
+/**
+ * Mails that carry it and were opened for the first time in the last 24 hours.
+ */
+opens_last_day: number, };
+export type ReachGet = Record<symbol, never>;
+export type ReachLevel = "reachable" | "unproved" | "local_only" | "unreachable";
+export type ReachProbe = { 
+/**
+ * A base address; `null` for the one in use.
+ */
+url?: string, };
 export type ReaderClient = "gmail" | "gmail_prefetch" | "iphone" | "apple_privacy" | "outlook" | "scanner";
 export type RecipientFilter = "human" | "unknown" | "machine_only" | "no_signal" | "not_tracked" | "not_delivered";
 export type RecipientRow = { 
@@ -3417,6 +3483,8 @@ export type Commands = {
   listener_status: [ListenerStatusGet, ListenerStatus];
   listener_start: [ListenerStart, ListenerStatus];
   listener_stop: [ListenerStop, ListenerStatus];
+  reach_get: [ReachGet, Reach];
+  reach_probe: [ReachProbe, Probe];
   sending_start: [SendingStart, SendingStatus];
   sending_stop: [SendingStop, SendingStatus];
   sending_status: [SendingStatusGet, SendingStatus];
@@ -3510,6 +3578,8 @@ export const provides: Record<keyof Commands, Tag[]> = {
   listener_status: ["reach"],
   listener_start: [],
   listener_stop: [],
+  reach_get: ["reach", "opens"],
+  reach_probe: [],
   sending_start: [],
   sending_stop: [],
   sending_status: ["campaigns", "contacts"],

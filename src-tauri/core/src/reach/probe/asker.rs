@@ -455,4 +455,4 @@ fn read_certificate(der: &[u8]) -> Option<Certificate> {
 
 #[cfg(test)]
 #[path = "asker_tests.rs"]
-mod tests;
+pub(crate) mod tests;

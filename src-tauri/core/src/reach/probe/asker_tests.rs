@@ -16,19 +16,19 @@ const HOST: &str = "news.harbour.test";
 const PROVES: &str = "the proof";
 
 /// A root and a certificate of it.
-struct Issued {
-    root: Vec<u8>,
-    config: Arc<ServerConfig>,
+pub(crate) struct Issued {
+    pub(crate) root: Vec<u8>,
+    pub(crate) config: Arc<ServerConfig>,
 }
 
 #[derive(Clone, Copy)]
-enum Term {
+pub(crate) enum Term {
     Good,
     Past,
     Future,
 }
 
-fn issue(name: &str, term: Term) -> Issued {
+pub(crate) fn issue(name: &str, term: Term) -> Issued {
     static ROOTS: AtomicUsize = AtomicUsize::new(0);
     let mut root = CertificateParams::new(Vec::new()).unwrap();
     let called = format!("Probe root {}", ROOTS.fetch_add(1, Ordering::Relaxed));
@@ -65,8 +65,8 @@ fn server(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConf
 type Act = Box<dyn Fn(usize, std::net::TcpStream) + Send + Sync>;
 
 /// A server on loopback; ends when it is dropped.
-struct Server {
-    port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -97,7 +97,7 @@ impl Server {
     }
 
     /// Answers over TLS what `answer` says to the n-th request, given its head.
-    fn over_tls(
+    pub(crate) fn over_tls(
         config: Arc<ServerConfig>,
         answer: impl Fn(usize, &str) -> Vec<u8> + Send + Sync + 'static,
     ) -> Self {

@@ -1,4 +1,6 @@
-//! One table: what is seen, and what is said of it.
+//! What is seen, and what is said of it.
+//!
+//! Over 600 lines: most of it is one table, which is read best as one.
 
 use super::*;
 use crate::reach::probe::sight::Certificate;
