@@ -49,6 +49,7 @@ mod indistinguishable;
 mod judge_file;
 mod kill_sending;
 mod listening;
+mod outside;
 mod real_mail;
 mod sending_on;
 mod sign_in;

@@ -17,6 +17,7 @@ mod judge;
 #[path = "../machine.rs"]
 mod machine;
 mod print;
+mod reach_probe;
 mod run;
 mod serve;
 mod sign_in;

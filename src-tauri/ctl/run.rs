@@ -61,6 +61,7 @@ impl Session {
         match command {
             Command::Import(options) => self.import(&options)?,
             Command::Address(command) => self.address(command)?,
+            Command::Reach(look) => return self.look(look),
             Command::Contacts(command) => self.contacts(command)?,
             Command::Account(command) => return self.account(command),
             Command::Campaign(command) => return self.campaign(command),
