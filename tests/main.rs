@@ -52,6 +52,7 @@ mod indistinguishable;
 mod judge_file;
 mod kill_sending;
 mod listening;
+mod outside;
 mod reach;
 mod reach_mail;
 mod real_mail;

@@ -18,6 +18,7 @@ mod judge;
 mod machine;
 mod print;
 mod reach;
+mod reach_probe;
 mod routes;
 mod run;
 mod serve;

@@ -7,18 +7,22 @@ use anyhow::Result;
 use casement_core::api::{self, AddressPreviewed, RouteKind, RouteRow, Routes};
 use casement_core::reach::Permanence;
 use serde_json::{Value, json};
+use std::process::ExitCode;
 
 impl Session {
-    pub(crate) fn reach(&mut self, command: &Reach) -> Result<()> {
+    /// Answers what is asked of `reach`.
+    pub(crate) fn reach(&mut self, command: Reach) -> Result<ExitCode> {
         match command {
             Reach::Up => unreachable!("handled before a session is opened"),
+            Reach::Status => self.reach_status()?,
+            Reach::Probe { url } => return self.reach_probe(url.as_deref()),
             Reach::Routes => {
                 let value = self.access.call("routes_get", json!({}))?;
                 let found: Routes = serde_json::from_value(value.clone())?;
                 self.show(&value, || routes(&found));
-                Ok(())
             }
         }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// Sets the address that mails carry, and says what goes on pointing at those before it.

@@ -63,7 +63,7 @@ impl Session {
         match command {
             Command::Import(options) => self.import(&options)?,
             Command::Address(command) => self.address(command)?,
-            Command::Reach(command) => self.reach(&command)?,
+            Command::Reach(command) => return self.reach(command),
             Command::Contacts(command) => self.contacts(command)?,
             Command::Account(command) => return self.account(command),
             Command::Campaign(command) => return self.campaign(command),

@@ -91,6 +91,8 @@ commands! {
     listener_status(ListenerStatusGet) -> ListenerStatus = app::reach::listener_status, provides [Reach];
     listener_start(ListenerStart) -> ListenerStatus = app::reach::listener_start;
     listener_stop(ListenerStop) -> ListenerStatus = app::reach::listener_stop;
+    reach_get(ReachGet) -> Reach = app::reach_probe::get, provides [Reach, Opens];
+    reach_probe(ReachProbe) -> Probe = app::reach_probe::probe;
 
     sending_start(SendingStart) -> SendingStatus = app::control::start;
     sending_stop(SendingStop) -> SendingStatus = app::control::stop;

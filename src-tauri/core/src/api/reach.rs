@@ -14,22 +14,19 @@ data! {
     pub struct Reach {
         /// What mails carry.
         pub address: Address,
-        /// How long such an address lasts; `null` without a public address.
-        pub permanence: Option<Permanence>,
         /// The listener answers on this computer.
         pub listening: bool,
         /// What the last probe of it saw.
         pub probe: Option<Probe>,
         /// When it was last proved from outside.
         pub last_good: Option<Instant>,
-        /// Probes in a row that failed.
+        /// Probes in a row that say that readers cannot get through.
         pub misses: u32,
-        /// When it is probed again by itself.
+        /// When it is probed again by itself; `null` where nobody does: no listener runs, mails carry no public address, or
+        /// one that is reserved for examples and tests.
         pub next_probe_at: Option<Instant>,
-        /// Opens of mails that carry it, in the last 24 hours.
+        /// Mails that carry it and were opened for the first time in the last 24 hours.
         pub opens_last_day: u32,
-        /// Share of the last seven days in which this computer answered, 0 to 1; `null` before the first day is over.
-        pub running_last_week: Option<f64>,
     }
 
     /// Asks an address for a proof that this Casement answers behind it. Announces `reach`.
@@ -51,7 +48,7 @@ data! {
         pub sentence: String,
         /// What to do about it.
         pub advice: Option<String>,
-        /// From the question to the answer, in milliseconds.
+        /// From the first word to the whole answer, the lookup of the name left out, in milliseconds.
         pub latency_ms: Option<u32>,
         /// When its certificate ends.
         pub certificate_until: Option<Instant>,

@@ -44,6 +44,7 @@ pub mod outbox;
 pub mod preflight;
 pub mod progress;
 pub mod reach;
+pub mod reach_probe;
 pub mod readers;
 pub mod rehearsal;
 pub mod report;

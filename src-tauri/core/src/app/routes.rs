@@ -12,7 +12,7 @@ use crate::reach::Permanence;
 use crate::reach::route::{Lasts, host};
 use crate::report::words::percent;
 use crate::store::route::{self, Mailed};
-use crate::store::{Conn, uptime};
+use crate::store::{Conn, probe, uptime};
 use std::sync::Arc;
 
 /// Days over which it is counted how much of the time this computer was on.
@@ -60,10 +60,11 @@ fn row(conn: &Conn, mailed: Mailed, current: bool) -> Result<RouteRow> {
 }
 
 /// Returns what the last probe of an address saw, and when it was last proved from outside.
-///
-/// No probe is kept yet: both are unknown.
-fn last_probe(_conn: &Conn, _route: &Route) -> Result<(Option<Probe>, Option<Instant>)> {
-    Ok((None, None))
+fn last_probe(conn: &Conn, route: &Route) -> Result<(Option<Probe>, Option<Instant>)> {
+    Ok(match probe::known(conn, route.id)? {
+        Some(known) => (Some(known.probe), known.good_at),
+        None => (None, None),
+    })
 }
 
 /// Returns how long an address lasts; `None` for kind *none*.

@@ -2606,7 +2606,7 @@ sentence: string,
  */
 advice: string | null, 
 /**
- * From the question to the answer, in milliseconds.
+ * From the first word to the whole answer, the lookup of the name left out, in milliseconds.
  */
 latency_ms: number | null, 
 /**
@@ -2699,7 +2699,43 @@ upper_rate: number | null,
  * Why the rates are `null`; `null` where they are not.
  */
 unmeasured: Unmeasured | null, };
-export type ReachLevel = "reachable" | "local_only" | "unreachable";
+export type Reach = { 
+/**
+ * What mails carry.
+ */
+address: Address, 
+/**
+ * The listener answers on this computer.
+ */
+listening: boolean, 
+/**
+ * What the last probe of it saw.
+ */
+probe: Probe | null, 
+/**
+ * When it was last proved from outside.
+ */
+last_good: string | null, 
+/**
+ * Probes in a row that say that readers cannot get through.
+ */
+misses: number, 
+/**
+ * When it is probed again by itself; `null` where nobody does: no listener runs, mails carry no public address, or
+ * one that is reserved for examples and tests.
+ */
+next_probe_at: string | null, 
+/**
+ * Mails that carry it and were opened for the first time in the last 24 hours.
+ */
+opens_last_day: number, };
+export type ReachGet = Record<symbol, never>;
+export type ReachLevel = "reachable" | "unproved" | "local_only" | "unreachable";
+export type ReachProbe = { 
+/**
+ * A base address; `null` for the one in use.
+ */
+url?: string, };
 export type ReaderClient = "gmail" | "gmail_prefetch" | "iphone" | "apple_privacy" | "outlook" | "scanner";
 export type Recipe = { 
 /**
@@ -3510,7 +3546,7 @@ export type Touched = {
  * How many.
  */
 count: number, };
-export type Trouble = "login" | "quota" | "port_held" | "host_key_changed" | "not_permitted" | "no_network" | "server_away" | "lost" | "program_missing" | "unfinished" | "never_ready" | "not_reached" | "ended";
+export type Trouble = "login" | "quota" | "port_held" | "host_key_changed" | "not_permitted" | "no_network" | "server_away" | "lost" | "program_missing" | "unfinished" | "never_ready" | "not_reached" | "hindered" | "ended";
 export type Tunnel = { 
 /**
  * The way; `null` where none was chosen.
@@ -3812,6 +3848,8 @@ export type Commands = {
   listener_status: [ListenerStatusGet, ListenerStatus];
   listener_start: [ListenerStart, ListenerStatus];
   listener_stop: [ListenerStop, ListenerStatus];
+  reach_get: [ReachGet, Reach];
+  reach_probe: [ReachProbe, Probe];
   sending_start: [SendingStart, SendingStatus];
   sending_stop: [SendingStop, SendingStatus];
   sending_status: [SendingStatusGet, SendingStatus];
@@ -3915,6 +3953,8 @@ export const provides: Record<keyof Commands, Tag[]> = {
   listener_status: ["reach"],
   listener_start: [],
   listener_stop: [],
+  reach_get: ["reach", "opens"],
+  reach_probe: [],
   sending_start: [],
   sending_stop: [],
   sending_status: ["campaigns", "contacts"],
