@@ -4,8 +4,10 @@
 //! own tests; here is what a script gets.
 
 use crate::harness::ctl::Ctl;
+use crate::harness::skip;
 use serde_json::{Value, json};
 use std::net::{TcpListener, UdpSocket};
+use std::process::Command;
 
 #[test]
 fn without_a_public_address_there_is_nothing_to_look_at() {
@@ -76,4 +78,47 @@ fn a_script_is_told_what_was_seen_and_fails_where_it_was_not_this_casement() {
         .and_then(|socket| socket.send_to(b"", &server))
         .unwrap();
     answering.join().unwrap();
+}
+
+#[test]
+fn without_a_network_nobody_else_is_blamed() {
+    // A network of its own in which there is nothing but loopback (Linux, `unshare` of util-linux).
+    let alone = [
+        "unshare",
+        "--map-root-user",
+        "--net",
+        "sh",
+        "-c",
+        "ip link set lo up && exec \"$@\"",
+        "sh",
+    ];
+    let is_possible = Command::new(alone[0])
+        .args(&alone[1..])
+        .arg("true")
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !is_possible {
+        return skip(
+            "without_a_network_nobody_else_is_blamed",
+            "this system lets nobody make a network of his own",
+        );
+    }
+    let ctl = Ctl::new();
+    ctl.ok(["address", "set", "https://news.harbour.test"]);
+    let serving = ctl.serve_by(&alone, "listen");
+    let probe = ctl.run(["reach", "probe"]);
+    assert_eq!(probe.code, Some(1), "{probe:?}");
+    assert_eq!(probe.json["verdict"], "no_network", "{probe:?}");
+    assert!(
+        probe.json["sentence"]
+            .as_str()
+            .unwrap()
+            .contains("not connected to the internet")
+    );
+    let probe = ctl.run(["reach", "probe", "https://203.0.113.7"]);
+    assert_eq!(
+        probe.json["verdict"], "no_network",
+        "a bare address neither: {probe:?}"
+    );
+    serving.stop();
 }

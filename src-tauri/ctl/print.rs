@@ -104,7 +104,7 @@ pub fn report(report: &Report) -> String {
     out.push_str(&format!("  {tracked} could be measured of {accepted} accepted"));
     if let Some(share) = report.reachable_share {
         out.push_str(&format!(
-            " · listener reachable {} of the window so far",
+            " · readers could get through {} of the window so far",
             words::percent(share)
         ));
     }

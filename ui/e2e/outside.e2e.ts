@@ -86,6 +86,17 @@ describe("the public address, seen from outside", () => {
     await page.unrouteAll({ behavior: "ignoreErrors" });
   });
 
+  it("says at the sidebar's foot that an address was not seen, and why", async () => {
+    const { page } = window;
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await window.call("address_set", { url: "https://nowhere.harbour.test", local: false });
+    await window.go("/");
+    await page.getByRole("button", { name: /Can pixels reach us\? Not yet seen from outside/ }).click();
+    await page.getByText(/Nobody knows the name nowhere\.harbour\.test/).waitFor();
+    expect(await window.inspect("outside-foot")).toEqual([]);
+    await page.keyboard.press("Escape");
+  });
+
   it("leaves no complaint on the console", () => {
     expect(window.complaints).toEqual([]);
   });

@@ -2866,7 +2866,8 @@ estimate: number | null,
  */
 interval: [number, number] | null, 
 /**
- * The share of the window so far in which the listener was up; `null` before the window opens.
+ * The share of the window so far in which the listener was up and the address of the mails was not known to lead
+ * elsewhere; `null` before the window opens.
  */
 reachable_share: number | null, 
 /**
@@ -3068,7 +3069,8 @@ minutes: number,
  */
 points: Array<SeriesPoint>, 
 /**
- * Intervals in which the listener was up, cut to the chart.
+ * Intervals in which opens could arrive, cut to the chart: the listener was up, and the address of the mails was
+ * not known to lead elsewhere.
  */
 up: Array<[string, string]>, 
 /**

@@ -384,14 +384,10 @@ fn an_answer_that_does_not_come_is_waited_for_ten_seconds_and_can_be_broken_off(
 
 #[test]
 fn a_name_that_leads_nowhere_is_told_from_one_that_nobody_answers_for() {
-    use hickory_resolver::proto::op::ResponseCode;
-    use hickory_resolver::proto::rr::RecordType;
     let zone = Zone::default()
         .host("refused.test", "127.0.0.1")
-        .code("broken.test", RecordType::A, ResponseCode::ServFail)
-        .code("broken.test", RecordType::AAAA, ResponseCode::ServFail)
-        .silent("silent.test", RecordType::A)
-        .silent("silent.test", RecordType::AAAA)
+        .broken("broken.test")
+        .mute("silent.test")
         .txt("bare.test", "no address");
     let names = Peer::start(zone);
     // A port that was free a moment ago, and that nobody else on loopback takes on purpose.
