@@ -211,11 +211,13 @@ impl Declarations<'_> {
     fn add<T: ts_rs::TS + 'static + ?Sized>(&mut self) {
         if T::output_path().is_some() {
             let name = T::ident(self.config);
-            if self.out.contains_key(&name) {
+            let declaration = format!("export {}\n", T::decl(self.config));
+            if let Some(known) = self.out.get(&name) {
+                // The window would compile against one of them, and be given the other.
+                assert_eq!(known, &declaration, "two types are called {name}");
                 return;
             }
-            self.out
-                .insert(name, format!("export {}\n", T::decl(self.config)));
+            self.out.insert(name, declaration);
         }
         T::visit_dependencies(self);
     }
