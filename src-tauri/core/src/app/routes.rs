@@ -89,7 +89,7 @@ pub(crate) fn running_last_week(engine: &Engine) -> Result<Option<uptime::Share>
 /// Says that this computer has to be on, and how much of the time it was.
 pub(crate) fn only_while_on(share: Option<uptime::Share>, now: Instant, zone: &str) -> String {
     let known = match share {
-        None => "How much of the time that is is not known yet.".to_owned(),
+        None => "How much of the time it is on is not known yet.".to_owned(),
         Some(found) => {
             let since = match (now - found.from).num_days() {
                 WEEK.. => "In the last 7 days".to_owned(),

@@ -260,7 +260,7 @@ fn how_much_of_the_time_this_computer_is_on_is_said_as_far_as_it_is_known() {
         })
     };
     for (share, ends) in [
-        (None, "How much of the time that is is not known yet."),
+        (None, "How much of the time it is on is not known yet."),
         (share(7, 0.614), "In the last 7 days it was on 61 % of the time."),
         (share(7, 1.0), "In the last 7 days it was on 100 % of the time."),
         (share(2, 0.5), "Since 30 March 2026 it was on 50 % of the time."),
