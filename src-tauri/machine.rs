@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use casement_core::app::engine::Tools;
 use casement_core::secrets::{KeyStore, SystemKeyStore};
 use directories::ProjectDirs;
 
@@ -69,6 +70,82 @@ pub fn dns() -> Option<SocketAddr> {
     }
     server
 }
+
+/// Returns what tunnels need of this computer: where programs are, this program's own file, a folder for keys, and what of
+/// this process's surroundings the programs are given.
+pub fn tools() -> Tools {
+    let home = directories::BaseDirs::new().map(|dirs| dirs.home_dir().to_owned());
+    let mut places: Vec<PathBuf> = std::env::var_os("PATH")
+        .map(|path| std::env::split_paths(&path).collect())
+        .unwrap_or_default();
+    // A program started from a desktop often gets a shorter PATH than a terminal does.
+    places.extend(USUAL_FOLDERS.iter().map(PathBuf::from));
+    places.extend(home.iter().map(|home| home.join(".local/bin")));
+    // A folder without a full path would be another one wherever this program was started.
+    places.retain(|place| place.is_absolute());
+    Tools {
+        folders: places,
+        own: std::env::current_exe().ok(),
+        private: Some(
+            folders()
+                .map_or_else(std::env::temp_dir, |folders| {
+                    folders.config_local_dir().to_owned()
+                })
+                .join("tunnel"),
+        ),
+        environment: std::env::vars_os()
+            .filter(|(name, _)| {
+                name.to_str()
+                    .is_some_and(|name| FOR_PROGRAMS.iter().any(|known| known.eq_ignore_ascii_case(name)))
+            })
+            .collect(),
+    }
+}
+
+/// Where programs lie that PATH may not name.
+const USUAL_FOLDERS: &[&str] = if cfg!(windows) {
+    &[
+        r"C:\Windows\System32\OpenSSH",
+        r"C:\Program Files (x86)\cloudflared",
+        r"C:\Program Files\cloudflared",
+        r"C:\Program Files\Tailscale",
+    ]
+} else {
+    &[
+        "/usr/local/bin",
+        "/opt/homebrew/bin",
+        "/usr/bin",
+        "/bin",
+        "/snap/bin",
+    ]
+};
+
+/// What other programs are told of this process's surroundings: where they find this user's settings, and the way out.
+/// Nothing else: a variable may hold anybody's secret.
+const FOR_PROGRAMS: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "LANG",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    // Windows.
+    "SystemRoot",
+    "SystemDrive",
+    "USERPROFILE",
+    "USERNAME",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "TEMP",
+    "TMP",
+];
 
 fn folders() -> Option<ProjectDirs> {
     ProjectDirs::from("app", "", "casement")

@@ -43,6 +43,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("getrandom", &["ids"]),
     ("zip", &["app::backup::archive", "app::backup::file_tests"]),
+    ("win32job", &["reach::tunnel::leash"]),
     ("tauri", &[]),
 ];
 
@@ -71,6 +72,10 @@ const PURE: &[&str] = &[
     "simulate",
     "audience::segment",
     "audience::address",
+    "reach::tunnel::way",
+    "reach::tunnel::lines",
+    "reach::tunnel::words",
+    "reach::tunnel::state",
     "report::rate",
     "report::series",
 ];

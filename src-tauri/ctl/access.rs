@@ -41,6 +41,7 @@ pub fn engine(workspace: &Path, entropy: Arc<dyn Entropy>) -> api::Result<Arc<En
         extra_roots: machine::extra_roots(),
         dns: machine::dns(),
         durability: Durability::Full,
+        tools: machine::tools(),
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;
     Ok(engine)

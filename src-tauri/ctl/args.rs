@@ -33,6 +33,9 @@ pub enum Command {
     /// The base address that mails carry from now on.
     #[command(subcommand)]
     Address(Address),
+    /// The way that readers take to this computer.
+    #[command(subcommand)]
+    Reach(crate::reach::Reach),
     /// People.
     #[command(subcommand)]
     Contacts(Contacts),

@@ -4,7 +4,7 @@ use crate::args::Demo;
 use crate::{machine, print};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{self, EngineHost, Report};
-use casement_core::app::engine::{Durability, Engine, EngineOptions};
+use casement_core::app::engine::{Durability, Engine, EngineOptions, Tools};
 use casement_core::app::rehearsal::{Rehearsal, Request, SPRING, Script};
 use casement_core::clock::{Clock, ManualClock, SystemClock};
 use casement_core::ids::{CampaignId, SeededEntropy};
@@ -32,6 +32,7 @@ pub fn demo(options: &Demo, json: bool, quiet: bool) -> Result<ExitCode> {
         extra_roots: Vec::new(),
         dns: None,
         durability: Durability::Full,
+        tools: Tools::default(),
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;
     let played = play(options, &place, &engine, &clock, quiet || json);

@@ -17,6 +17,7 @@ mod judge;
 #[path = "../machine.rs"]
 mod machine;
 mod print;
+mod reach;
 mod run;
 mod serve;
 mod sign_in;
@@ -24,10 +25,15 @@ mod simulate;
 mod tables;
 mod window;
 
+use casement_core::reach::tunnel::leash;
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before all else: this process may be the leash of a tunnel, and nothing more.
+    if let Some(code) = leash::if_asked(std::env::args_os()) {
+        return code;
+    }
     let args = args::Args::parse();
     let level = std::env::var("CASEMENT_LOG").unwrap_or_else(|_| "warn".to_owned());
     tracing_subscriber::fmt()

@@ -2,6 +2,7 @@
 
 use crate::access::{self, Access};
 use crate::args::{Address, Args, Command, Contacts, Import};
+use crate::reach::Reach;
 use crate::{demo, judge, print, serve, simulate, tables};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{self, Report, SendingStatus};
@@ -43,6 +44,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Command::Rpc => return serve::rpc(&workspace),
         Command::Listen(options) => return serve::listen(&workspace, &options, json, false),
         Command::Serve(options) => return serve::listen(&workspace, &options, json, true),
+        Command::Reach(Reach::Up) => return crate::reach::up(&workspace, json, quiet),
         Command::Restore(options) => return crate::backup::restore(&workspace, &options, json),
         _ => {}
     }
@@ -82,6 +84,7 @@ impl Session {
             | Command::Simulate(_)
             | Command::Judge { .. }
             | Command::Rpc
+            | Command::Reach(_)
             | Command::Restore(_)
             | Command::Listen(_)
             | Command::Serve(_) => {

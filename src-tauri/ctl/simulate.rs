@@ -3,7 +3,7 @@
 use crate::args::Simulate;
 use crate::{machine, print};
 use anyhow::{Context, Result};
-use casement_core::app::engine::{Durability, Engine, EngineOptions};
+use casement_core::app::engine::{Durability, Engine, EngineOptions, Tools};
 use casement_core::app::simulate::{self, Simulated};
 use casement_core::clock::{Clock, Instant, ManualClock, SystemClock};
 use casement_core::ids::SeededEntropy;
@@ -64,6 +64,7 @@ fn run(audience: &Audience, seed: u64, start: Instant) -> Result<Simulated> {
         dns: None,
         // It is gone with the process.
         durability: Durability::Normal,
+        tools: Tools::default(),
     })?;
     let simulated = simulate::run(&engine, &clock, audience, seed);
     engine.shutdown();

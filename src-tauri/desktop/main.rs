@@ -23,6 +23,7 @@ use casement_core::app::engine::{Durability, Engine, EngineOptions};
 use casement_core::app::sending;
 use casement_core::clock::SystemClock;
 use casement_core::ids::SystemEntropy;
+use casement_core::reach::tunnel::leash;
 use tauri::Manager;
 use tauri_plugin_window_state::StateFlags;
 use tracing_subscriber::EnvFilter;
@@ -30,6 +31,10 @@ use tracing_subscriber::EnvFilter;
 use args::Wish;
 
 fn main() -> ExitCode {
+    // Before all else: this process may be the leash of a tunnel, and nothing more.
+    if let Some(code) = leash::if_asked(std::env::args_os()) {
+        return code;
+    }
     let filter = EnvFilter::try_from_env("CASEMENT_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -122,6 +127,7 @@ fn open_engine(workspace: Option<PathBuf>) -> api::Result<Arc<Engine>> {
         extra_roots: machine::extra_roots(),
         dns: machine::dns(),
         durability: Durability::Full,
+        tools: machine::tools(),
     })?;
     engine.serve(Arc::new(EngineHost(Arc::downgrade(&engine))))?;
     sending::start(&engine);

@@ -16,7 +16,7 @@ use crate::harness::ctl::{Ctl, Serving, run_to_end};
 use crate::harness::lock::Lock;
 use crate::harness::{readers, skip, until};
 use casement_core::api;
-use casement_core::app::engine::{Durability, Engine, EngineOptions};
+use casement_core::app::engine::{Durability, Engine, EngineOptions, Tools};
 use casement_core::clock::SystemClock;
 use casement_core::ids::SystemEntropy;
 use casement_core::secrets::FileStore;
@@ -329,6 +329,7 @@ fn plays_a_listener_without_syncs() {
         extra_roots: Vec::new(),
         dns: None,
         durability: Durability::Normal,
+        tools: Tools::default(),
     })
     .expect("the workspace can be opened");
     let request = json!({

@@ -3,6 +3,7 @@
 //! - `process`: a process with its children, ended by its id when it is dropped.
 //! - `mail_servers`: Postfix and Dovecot from the distribution, with folders and ports of their own.
 //! - `sink`: a scripted SMTP server for what a good server would not do.
+//! - `sshd`: OpenSSH's server from the distribution, on a loopback port.
 //! - `ctl`: the real binary in a home of its own.
 //! - `http`, `imap`, `mime`: mail clients, played. None of them shares a parser with the code under test.
 //! - `readers`: the user agents of mail clients.
@@ -33,6 +34,7 @@ pub mod process;
 pub mod raw;
 pub mod readers;
 pub mod sink;
+pub mod sshd;
 pub mod witness;
 
 use std::net::{Ipv4Addr, TcpListener};

@@ -63,7 +63,7 @@ pub fn test() -> Result<()> {
     ];
     checks.run(
         "rust tests",
-        &[Part::MailTest, Part::CrashTest],
+        &[Part::MailTest, Part::TunnelTest, Part::CrashTest],
         project.cargo().arg("test").args(features).args(targets),
     );
     // Times can be compared only where nothing else runs.

@@ -160,6 +160,17 @@ const DOVECOT_LMTP: Need = Need {
     brew: &["dovecot"],
 };
 
+/// Tunnels are tried with it; the client is on every machine that has it.
+const OPENSSH_SERVER: Need = Need {
+    what: "OpenSSH's server",
+    probe: Probe::File(&["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/local/sbin/sshd"]),
+    apt: &["openssh-server", "openssh-client"],
+    dnf: &["openssh-server", "openssh-clients"],
+    pacman: &["openssh"],
+    zypper: &["openssh"],
+    brew: &[],
+};
+
 const OPENSSL: Need = Need {
     what: "openssl (for the certificates of test servers)",
     probe: Probe::Program(&["openssl"]),
@@ -232,6 +243,9 @@ const BROWSER_TEST: &[&Need] = &[&CHROMIUM, &FONTS];
 /// What the mail tests talk to.
 const MAIL_TEST: &[&Need] = &[&POSTFIX, &DOVECOT, &DOVECOT_LMTP, &OPENSSL];
 
+/// What the tests of tunnels connect to.
+const TUNNEL_TEST: &[&Need] = &[&OPENSSH_SERVER];
+
 /// What the pixel's bench compares with.
 const PIXEL_BENCH: &[&Need] = &[&NGINX];
 
@@ -257,6 +271,8 @@ pub enum Part {
     BrowserTest,
     /// Sending to real mail servers.
     MailTest,
+    /// Reaching this computer through a server.
+    TunnelTest,
     /// Cutting the power, and locking the database from outside.
     CrashTest,
     /// Measuring the listener beside another server.
@@ -267,11 +283,12 @@ pub enum Part {
 
 impl Part {
     /// Everything that `cargo xtask test` wants.
-    pub const ALL: [Part; 5] = [
+    pub const ALL: [Part; 6] = [
         Part::Window,
         Part::WindowTest,
         Part::BrowserTest,
         Part::MailTest,
+        Part::TunnelTest,
         Part::CrashTest,
     ];
 
@@ -281,6 +298,7 @@ impl Part {
             Part::WindowTest => WINDOW_TEST,
             Part::BrowserTest => BROWSER_TEST,
             Part::MailTest => MAIL_TEST,
+            Part::TunnelTest => TUNNEL_TEST,
             Part::CrashTest => CRASH_TEST,
             Part::PixelBench => PIXEL_BENCH,
             Part::SendBench => SEND_BENCH,

@@ -1,6 +1,6 @@
 //! Debian and Ubuntu: install packages, and start no server that a package brings.
 //!
-//! The tests run Postfix and Dovecot, and a bench nginx, with folders and ports of their own. The packages would
+//! The tests run Postfix, Dovecot and sshd, and a bench nginx, with folders and ports of their own. The packages would
 //! also start them for the whole machine, now and at every boot; nobody who runs a project's tests asked for that.
 
 use std::io::Write;
@@ -18,6 +18,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 const SERVERS: &[(&str, &[&str])] = &[
     ("postfix", &["postfix.service"]),
     ("dovecot-core", &["dovecot.service", "dovecot.socket"]),
+    ("openssh-server", &["ssh.service", "ssh.socket"]),
     ("nginx-light", &["nginx.service"]),
 ];
 

@@ -78,6 +78,14 @@ commands! {
 
     address_show(AddressShow) -> Address = app::reach::address_show, provides [Reach];
     address_set(AddressSet) -> Address = app::reach::address_set;
+    tunnel_show(TunnelShow) -> Tunnel = app::tunnel::show, provides [Reach];
+    tunnel_save(TunnelSave) -> Tunnel = app::tunnel::save;
+    tunnel_up(TunnelUp) -> Tunnel = app::tunnel::up;
+    tunnel_down(TunnelDown) -> Tunnel = app::tunnel::down;
+    tunnel_lines(TunnelLines) -> TunnelLinesResponse = app::tunnel::lines;
+    tunnel_key(TunnelKey) -> TunnelKeyResponse = app::tunnel::key;
+    tunnel_host_key(TunnelHostKey) -> TunnelHostKeyResponse = app::tunnel::host_key;
+    tunnel_programs(TunnelPrograms) -> TunnelProgramsResponse = app::tunnel::programs;
     listener_status(ListenerStatusGet) -> ListenerStatus = app::reach::listener_status, provides [Reach];
     listener_start(ListenerStart) -> ListenerStatus = app::reach::listener_start;
     listener_stop(ListenerStop) -> ListenerStatus = app::reach::listener_stop;

@@ -22,6 +22,7 @@ mod report;
 mod residence;
 mod sign_in;
 mod system;
+mod tunnel;
 
 pub use account::*;
 pub use activity::*;
@@ -41,6 +42,7 @@ pub use report::*;
 pub use residence::Residence;
 pub use sign_in::*;
 pub use system::*;
+pub use tunnel::*;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;

@@ -236,6 +236,8 @@ data! {
         pub url: String,
         /// Requests come through a proxy that names the client in a header.
         pub behind_proxy: bool,
+        /// It is the tunnel's own, see [`super::TunnelSave::port`].
+        pub is_tunnel: bool,
     }
 
     /// Starts the dispatcher of this engine, which sends what is due. Announces `campaigns`.

@@ -10,6 +10,7 @@ use crate::ids::{CampaignId, Entropy};
 use crate::secrets::KeyStore;
 use crate::store::{Conn, Db, Priority, route, setting};
 
+pub use super::tunnel::Tools;
 pub use crate::store::Durability;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -38,6 +39,8 @@ pub struct EngineOptions {
     pub dns: Option<SocketAddr>,
     /// How far a commit goes before it is called done.
     pub durability: Durability,
+    /// What tunnels need of this computer.
+    pub tools: Tools,
 }
 
 impl EngineOptions {
@@ -53,6 +56,8 @@ impl EngineOptions {
             extra_roots: engine.extra_roots.clone(),
             dns: engine.dns,
             durability: Durability::Full,
+            // Whatever is done beside it is not for readers.
+            tools: Tools::default(),
         }
     }
 }
@@ -69,6 +74,9 @@ pub struct Engine {
     pub(crate) dns: Option<SocketAddr>,
     /// The listener, while it runs.
     pub(crate) listener: Mutex<Option<super::tracking::Running>>,
+    /// The tunnel, while it is followed.
+    pub(crate) tunnel: super::tunnel::Desk,
+    pub(crate) tools: Tools,
     /// The dispatcher, while it runs.
     pub(crate) sender: Mutex<Option<super::sending::Running>>,
     /// Readers who asked for what is held about them.
@@ -136,6 +144,8 @@ impl Engine {
             extra_roots: options.extra_roots,
             dns: options.dns,
             listener: Mutex::default(),
+            tunnel: super::tunnel::Desk::default(),
+            tools: options.tools,
             sender: Mutex::default(),
             data_requests: super::data_request::Desk::default(),
             upkeep: super::upkeep::Desk::default(),
@@ -153,6 +163,7 @@ impl Engine {
         super::sending::recover(&engine)?;
         super::follow_up::recover(&engine)?;
         super::tracking::recover(&engine)?;
+        super::tunnel::recover(&engine);
         super::attachments::sweep(&engine);
         super::data_request::recover(&engine);
         super::upkeep::start(&engine);
@@ -222,6 +233,7 @@ impl Engine {
             .unwrap_or_else(|poisoned| poisoned.into_inner())
             .take();
         super::upkeep::stop(self);
+        super::tunnel::end(self);
         super::tracking::stop(self);
         super::sending::stop(self);
         super::judging::stop(self);

@@ -65,6 +65,7 @@ pub(crate) mod testing;
 pub mod tracking;
 mod transports;
 pub mod trust;
+pub mod tunnel;
 pub mod upkeep;
 pub mod verify;
 pub mod workspace;

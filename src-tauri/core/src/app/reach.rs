@@ -1,7 +1,7 @@
 //! The base address that mails carry, and the listener's state.
 
 use super::engine::Engine;
-use super::tracking;
+use super::{tracking, tunnel};
 use crate::api::{
     ActivityKind, Address, AddressSet, AddressShow, Error, ListenerStart, ListenerStatus, ListenerStatusGet,
     ListenerStop, ReachLevel, Result, RouteKind, Tag,
@@ -81,6 +81,11 @@ pub fn address_set(engine: &Arc<Engine>, request: AddressSet) -> Result<Address>
         activity::add(conn, now, &NewActivity::new(ActivityKind::Reach, text))?;
         Ok(describe(kind, &route.base_url))
     })
+}
+
+/// Reads a base address that readers everywhere can reach.
+pub(crate) fn public_base(text: &str) -> Result<String> {
+    parse_base(text, false).map(|(_, base)| base)
 }
 
 /// Reads a base address: scheme, host and port, nothing else.
@@ -181,18 +186,9 @@ pub(crate) struct PracticeEntrance {
 
 /// Returns the entrance behind a proxy of this engine's listener, which is started where it does not run.
 pub(crate) fn practice_entrance(engine: &Arc<Engine>) -> Result<PracticeEntrance> {
-    let status = running(engine)?;
-    let entrance = status
-        .entrances
-        .into_iter()
-        .find(|entrance| entrance.behind_proxy);
-    entrance
-        .and_then(|entrance| {
-            Some(PracticeEntrance {
-                url: entrance.url,
-                client_header: tracking::client_header(engine)?,
-            })
-        })
+    running(engine)?;
+    tracking::practice(engine)
+        .map(|(url, client_header)| PracticeEntrance { url, client_header })
         .ok_or_else(|| {
             Error::conflict(
                 "The listener runs without an entrance for practice. Stop it and start it again in Settings.",
@@ -215,8 +211,15 @@ pub(crate) fn practice_route(engine: &Arc<Engine>) -> Result<Route> {
     };
     let now = engine.clock.now();
     engine.write(&[], move |conn| {
-        Ok(route::ensure(conn, RouteKind::Local, &entrance.url, now)?)
+        let url = from_here(&entrance.url);
+        Ok(route::ensure(conn, RouteKind::Local, &url, now)?)
     })
+}
+
+/// Returns where an entrance is found on this computer: one at every address is at none by that name.
+pub(crate) fn from_here(url: &str) -> String {
+    url.replace("//0.0.0.0:", "//127.0.0.1:")
+        .replace("//[::]:", "//[::1]:")
 }
 
 fn running(engine: &Arc<Engine>) -> Result<tracking::RunningStatus> {
@@ -244,12 +247,17 @@ pub fn listener_start(engine: &Arc<Engine>, mut request: ListenerStart) -> Resul
         };
     }
     tracking::start(engine, request)?;
+    // Readers who come another way are not to be kept out by it; its own state says what is wrong.
+    if let Err(error) = tunnel::follow(engine) {
+        tracing::warn!("the tunnel is not started: {error}");
+    }
     engine.announce(&[Tag::Reach]);
     listener_status(engine, ListenerStatusGet {})
 }
 
 /// Stops the listener.
 pub fn listener_stop(engine: &Arc<Engine>, _request: ListenerStop) -> Result<ListenerStatus> {
+    tunnel::end(engine);
     tracking::stop(engine);
     engine.announce(&[Tag::Reach]);
     listener_status(engine, ListenerStatusGet {})
@@ -260,7 +268,12 @@ pub fn listener_status(engine: &Arc<Engine>, _request: ListenerStatusGet) -> Res
     let (address, alarm) = engine.read(|conn| Ok((address(conn)?, alarm(conn)?)))?;
     let running = tracking::status(engine);
     let listening = running.is_some();
+    let outage = match &address.url {
+        Some(url) if listening && address.kind == RouteKind::Public => tunnel::outage(engine, url)?,
+        _ => None,
+    };
     let (level, sentence) = match (listening, address.kind) {
+        _ if let Some(outage) = outage => (ReachLevel::Unreachable, outage),
         (true, RouteKind::Public) => (
             ReachLevel::Reachable,
             "Listening for pixels at the public address, for as long as this computer is on.".to_owned(),

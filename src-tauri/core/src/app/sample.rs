@@ -156,7 +156,7 @@ fn give_address(engine: &Arc<Engine>) -> Result<()> {
         reach::address_set(
             engine,
             AddressSet {
-                url: Some(entrance.url.clone()),
+                url: Some(reach::from_here(&entrance.url)),
                 local: true,
             },
         )?;

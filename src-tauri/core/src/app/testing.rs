@@ -1,6 +1,6 @@
 //! An engine over a fresh workspace, for the tests of use cases.
 
-use super::engine::{Durability, Engine, EngineOptions};
+use super::engine::{Durability, Engine, EngineOptions, Tools};
 use crate::api::{Job, JobStarted, Result};
 use crate::clock::{Clock, ManualClock};
 use crate::ids::SeededEntropy;
@@ -65,6 +65,7 @@ fn open_with(
         extra_roots: Vec::new(),
         dns,
         durability: Durability::Full,
+        tools: Tools::default(),
     })
 }
 

@@ -8,14 +8,17 @@ use super::error::sentence;
 use crate::api::{Entrance, Error, ListenerStart, Refused, Result, Tag};
 use crate::clock::{Instant, to_millis};
 use crate::listener::front::{self, ListenError, Listening};
-use crate::listener::gate::{self, BindError, Limits};
+use crate::listener::gate::{self, Limits};
 use crate::listener::pages::Page;
 use crate::listener::{AnswerHit, AnswerPage, Door, Hit, HitSink, Method, Outcome, Site};
 use crate::store::{self, Conn, Priority, Stored, counter, uptime};
 use crate::tracking::ingest::{self, Arrival, Recorded, Source};
 use crate::tracking::policy;
 use beats::{Beat, Beats};
+use entrances::Role;
+pub(crate) use entrances::check_header;
 pub(crate) use pages::unsubscribe;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
@@ -32,11 +35,19 @@ const DEFAULT_BIND: &str = "127.0.0.1:0";
 pub struct Running {
     listening: Listening,
     asked: ListenerStart,
+    /// Whom each entrance is for, in the order of the listener's own list.
+    roles: Vec<Role>,
     notes: Arc<Notes>,
     pulse: Arc<Pulse>,
     heart: Option<JoinHandle<()>>,
     interval: Arc<AtomicI64>,
     since: Instant,
+}
+
+impl Running {
+    fn opened(&self) -> impl Iterator<Item = (Role, &(SocketAddr, Door))> {
+        self.roles.iter().copied().zip(self.listening.entrances())
+    }
 }
 
 /// What a running listener says of itself.
@@ -77,7 +88,30 @@ pub fn start(engine: &Arc<Engine>, request: ListenerStart) -> Result<()> {
             ))
         };
     }
-    let doors = doors(&request)?;
+    let running = open(engine, request, &[])?;
+    *slot = Some(running);
+    Ok(())
+}
+
+/// Opens the entrances anew, as they were asked for, since the tunnel's is another one now. Nothing happens where no
+/// listener runs.
+pub(super) fn reopen(engine: &Arc<Engine>) -> Result<()> {
+    let Some((asked, before)) = slot(engine).as_ref().map(|running| {
+        let before: Vec<_> = running.opened().map(|(role, (addr, _))| (role, *addr)).collect();
+        (running.asked.clone(), before)
+    }) else {
+        return Ok(());
+    };
+    stop(engine);
+    let mut slot = slot(engine);
+    if slot.is_none() {
+        *slot = Some(open(engine, asked, &before)?);
+    }
+    Ok(())
+}
+
+fn open(engine: &Arc<Engine>, asked: ListenerStart, before: &[(Role, SocketAddr)]) -> Result<Running> {
+    let planned = entrances::plan(engine, &asked, before)?;
     let notes = Arc::<Notes>::default();
     let site = Arc::new(Site {
         hits: Box::new(Ports::new(engine, &notes)),
@@ -87,9 +121,10 @@ pub fn start(engine: &Arc<Engine>, request: ListenerStart) -> Result<()> {
             move |what| ports.failed(what)
         }),
     });
-    let (fields, doors): (Vec<_>, Vec<_>) = doors
+    let roles = planned.iter().map(|one| one.role).collect();
+    let (fields, doors): (Vec<_>, Vec<_>) = planned
         .into_iter()
-        .map(|(field, bind, door)| (field, (bind, door)))
+        .map(|one| (one.field, (one.bind, one.door)))
         .unzip();
     let mut key = [0; 32];
     engine.entropy.fill(&mut key);
@@ -117,16 +152,16 @@ pub fn start(engine: &Arc<Engine>, request: ListenerStart) -> Result<()> {
             let (engine, pulse, interval) = (Arc::downgrade(engine), pulse.clone(), interval.clone());
             move || beat(&engine, &pulse, &interval, now)
         });
-    *slot = Some(Running {
+    Ok(Running {
         listening,
-        asked: request,
+        asked,
+        roles,
         notes,
         pulse,
         heart: heart.ok(),
         interval,
         since: now,
-    });
-    Ok(())
+    })
 }
 
 /// Stops the listener after the answers in hand.
@@ -172,12 +207,12 @@ pub fn status(engine: &Engine) -> Option<RunningStatus> {
             .collect(),
         restarts: gate.rebuilt,
         entrances: running
-            .listening
-            .entrances()
-            .iter()
-            .map(|(addr, door)| Entrance {
+            .opened()
+            .filter(|(role, _)| *role != Role::Practice)
+            .map(|(role, (addr, door))| Entrance {
                 url: format!("http://{addr}"),
                 behind_proxy: *door != Door::Direct,
+                is_tunnel: role == Role::Tunnel,
             })
             .collect(),
         hits_per_minute,
@@ -195,9 +230,17 @@ pub(crate) fn at_rest(engine: &Engine) -> RunningStatus {
     }
 }
 
-/// Returns the header in which the proxy in front names its clients.
-pub(crate) fn client_header(engine: &Engine) -> Option<String> {
-    slot(engine).as_ref()?.asked.client_header.clone()
+/// Returns where the practice outbox comes in, as a proxy would: the entrance's address and the header that names
+/// clients there. `None` where there is no such entrance or no listener.
+pub(crate) fn practice(engine: &Engine) -> Option<(String, String)> {
+    let slot = slot(engine);
+    let running = slot.as_ref()?;
+    running.opened().find_map(|(role, (addr, door))| match door {
+        Door::BehindProxy {
+            client_header: Some(header),
+        } if matches!(role, Role::Proxy | Role::Practice) => Some((format!("http://{addr}"), header.clone())),
+        _ => None,
+    })
 }
 
 /// Settles what a crash of the listener left: the interval in which it was up.
@@ -218,52 +261,6 @@ fn nothing_asked() -> ListenerStart {
         behind_proxy: None,
         client_header: None,
     }
-}
-
-/// Reads what is asked into addresses that may be bound, each with the request's field that names it.
-fn doors(request: &ListenerStart) -> Result<Vec<(&'static str, gate::Bind, Door)>> {
-    let invalid =
-        |field: &'static str| move |error: BindError| Error::field(field, sentence(&error.to_string()));
-    let mut doors = Vec::new();
-    let bind = match (&request.bind, &request.behind_proxy) {
-        (None, None) => Some(DEFAULT_BIND),
-        (bind, _) => bind.as_deref(),
-    };
-    if let Some(bind) = bind {
-        doors.push(("bind", gate::parse(bind).map_err(invalid("bind"))?, Door::Direct));
-    }
-    let client_header = request.client_header.as_deref().map(str::trim);
-    if let Some(header) = client_header
-        && (header.is_empty()
-            || !header
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)))
-    {
-        return Err(Error::field(
-            "client_header",
-            format!("{header:?} is no name of a header. Write it like X-Forwarded-For or CF-Connecting-IP."),
-        ));
-    }
-    match (&request.behind_proxy, client_header) {
-        (Some(bind), header) => {
-            let door = Door::BehindProxy {
-                client_header: header.map(str::to_owned),
-            };
-            doors.push((
-                "behind_proxy",
-                gate::parse_loopback(bind).map_err(invalid("behind_proxy"))?,
-                door,
-            ));
-        }
-        (None, Some(_)) => {
-            return Err(Error::field(
-                "client_header",
-                "A header with the client's address is believed only behind a proxy: name that entrance too.",
-            ));
-        }
-        (None, None) => {}
-    }
-    Ok(doors)
 }
 
 fn refused(field: &str, error: &ListenError) -> Error {
@@ -564,6 +561,7 @@ impl HitSink for Ports {
 }
 
 mod beats;
+mod entrances;
 mod keep;
 mod pages;
 #[cfg(test)]

@@ -45,15 +45,9 @@ impl FileStore {
     /// Replaces the file in one step, so that a crash leaves the old one or the new one.
     fn save(&self, secrets: &BTreeMap<String, String>) -> Result<(), KeyStoreError> {
         let failed = self.failed();
-        fs::create_dir_all(&self.dir).map_err(&failed)?;
-        restrict(&self.dir, 0o700).map_err(&failed)?;
-        let fresh = self.dir.join("secrets.json.new");
-        let _ = fs::remove_file(&fresh);
-        let mut file = private_file(&fresh).map_err(&failed)?;
-        file.write_all(&serde_json::to_vec(secrets).map_err(|error| failed(error.into()))?)
-            .map_err(&failed)?;
-        file.sync_all().map_err(&failed)?;
-        fs::rename(&fresh, self.path()).map_err(&failed)
+        private_folder(&self.dir).map_err(&failed)?;
+        let bytes = serde_json::to_vec(secrets).map_err(|error| failed(error.into()))?;
+        write_private(&self.path(), &bytes).map_err(&failed)
     }
 }
 
@@ -102,6 +96,25 @@ impl FileStore {
             None => Ok(()),
         }
     }
+}
+
+/// Makes a folder that only this user can look into, with those above it, where it is missing.
+pub fn private_folder(dir: &Path) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    restrict(dir, 0o700)
+}
+
+/// Writes a file that only this user can read, in one step: a crash leaves the old one or the new one.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    // What a crash left; there is none most of the time.
+    let _ = fs::remove_file(&fresh);
+    let mut file = private_file(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)
 }
 
 #[cfg(unix)]

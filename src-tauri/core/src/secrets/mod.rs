@@ -6,7 +6,7 @@
 mod file;
 mod keychain;
 
-pub use file::FileStore;
+pub use file::{FileStore, private_folder, write_private};
 
 use serde::Deserialize;
 use std::fmt;

@@ -1630,7 +1630,11 @@ url: string,
 /**
  * Requests come through a proxy that names the client in a header.
  */
-behind_proxy: boolean, };
+behind_proxy: boolean, 
+/**
+ * It is the tunnel's own, see [`super::TunnelSave::port`].
+ */
+is_tunnel: boolean, };
 export type Error = { 
 /**
  * What can be done about it.
@@ -2022,6 +2026,19 @@ value: string,
  * Of a domain or a network only `machine` or `unknown`: a rule over many never makes people of machines.
  */
 says: Says, };
+export type Lines = { 
+/**
+ * What is done here, as a sentence.
+ */
+title: string, 
+/**
+ * Where the lines go: "on the server, as root", or a file.
+ */
+place: string, 
+/**
+ * The lines.
+ */
+text: string, };
 export type List = { 
 /**
  * Its id.
@@ -2377,6 +2394,7 @@ test: boolean,
  */
 path: string, };
 export type PastedKind = "bounced" | "unsubscribed";
+export type Permanence = "own" | "lent" | "temporary";
 export type Picture = { 
 /**
  * `image/png` and its kin.
@@ -2593,6 +2611,27 @@ upper_rate: number | null,
 unmeasured: Unmeasured | null, };
 export type ReachLevel = "reachable" | "local_only" | "unreachable";
 export type ReaderClient = "gmail" | "gmail_prefetch" | "iphone" | "apple_privacy" | "outlook" | "scanner";
+export type Recipe = { 
+/**
+ * The service.
+ */
+name: string, 
+/**
+ * What must be done before, in a sentence.
+ */
+before: string, 
+/**
+ * The command line.
+ */
+argv: Array<string>, 
+/**
+ * How the address looks in its words; `null` where it is to be typed.
+ */
+pattern: string | null, 
+/**
+ * The header in which it names the reader's address.
+ */
+client_header: string | null, };
 export type RecipientFilter = "human" | "unknown" | "machine_only" | "no_signal" | "not_tracked" | "not_delivered";
 export type RecipientRow = { 
 /**
@@ -3228,6 +3267,7 @@ italic: boolean,
  * `https:`, `http:`, `mailto:` or `tel:`; empty is no link.
  */
 link: string, };
+export type State = "stopped" | "starting" | "url_known" | "probing" | "live" | "degraded" | "backoff" | "needs_user";
 export type Tag = "settings" | "accounts" | "reach" | "contacts" | "lists" | "campaigns" | "opens" | "activity" | "outbox" | "jobs";
 export type TestMailResponse = { 
 /**
@@ -3313,43 +3353,178 @@ export type Touched = {
  * How many.
  */
 count: number, };
-export type Trouble = { 
+export type Trouble = "login" | "quota" | "port_held" | "host_key_changed" | "not_permitted" | "no_network" | "server_away" | "lost" | "program_missing" | "unfinished" | "never_ready" | "not_reached" | "ended";
+export type Tunnel = { 
 /**
- * The mail.
+ * The way; `null` where none was chosen.
  */
-message: MessageId, 
+chosen: TunnelChosen | null, 
 /**
- * To whom; `null` once the person is erased.
+ * Something is started for it: all ways but a web server of one's own.
  */
-contact: ContactId | null, 
+runs_program: boolean, 
 /**
- * Their name, or their address.
+ * Where it is.
  */
-label: string, 
+state: State, 
 /**
- * Their address.
+ * The state in a sentence, with what to do.
  */
-email: string, 
+sentence: string, 
 /**
- * `rejected`, `skipped` (it could not be made) or `uncertain`.
+ * The address that it offers now.
  */
-state: MessageState, 
+url: string | null, 
 /**
- * The server's words, or what happened.
+ * How long that address lasts.
  */
-reply: string, 
+permanence: Permanence | null, 
 /**
- * When that was.
+ * What went wrong last.
  */
-at: string | null, 
+trouble: Trouble | null, 
 /**
- * It was given up after attempts that might have worked: another one may.
+ * More about that.
  */
-temporary: boolean, 
+detail: string | null, 
 /**
- * It cannot be sent again: the person was erased, or this address gets no mail any more.
+ * The program's last words, as it said them.
  */
-stopped: boolean, };
+last_words: string | null, 
+/**
+ * Its last lines, oldest first; at most 200.
+ */
+lines: Array<string>, 
+/**
+ * Seconds until it is started again.
+ */
+again_in: number | null, 
+/**
+ * How long it took to ask for this computer through the address, in milliseconds.
+ */
+latency: number | null, 
+/**
+ * Why it cannot be told whether readers come through.
+ */
+unproved: string | null, 
+/**
+ * How often the program was started since the listener was.
+ */
+starts: number, };
+export type TunnelChosen = { 
+/**
+ * The way.
+ */
+way: Way, 
+/**
+ * The port of this computer at which its traffic comes in.
+ */
+port: number, 
+/**
+ * The program's file, where one was picked.
+ */
+program: string | null, 
+/**
+ * A token is kept.
+ */
+has_token: boolean, 
+/**
+ * It is to be up whenever the listener is.
+ */
+is_on: boolean, };
+export type TunnelDown = Record<symbol, never>;
+export type TunnelHostKey = { 
+/**
+ * Its name or address.
+ */
+server: string, 
+/**
+ * Its port for ssh.
+ */
+port: number, };
+export type TunnelHostKeyResponse = { 
+/**
+ * `type base64`.
+ */
+host_key: string, 
+/**
+ * To be compared with what the server itself says.
+ */
+fingerprint: string, };
+export type TunnelKey = { 
+/**
+ * A key file of one's own.
+ */
+key_file?: string, };
+export type TunnelKeyResponse = { 
+/**
+ * The line that a server is to know.
+ */
+public_key: string, 
+/**
+ * The file with the other half, which stays here.
+ */
+file: string, };
+export type TunnelLines = { 
+/**
+ * The way.
+ */
+way: Way, 
+/**
+ * See [`TunnelSave::port`].
+ */
+port?: number, };
+export type TunnelLinesResponse = { 
+/**
+ * Step by step.
+ */
+steps: Array<Lines>, };
+export type TunnelProgram = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Where it is; `null` where it was not found.
+ */
+path: string | null, 
+/**
+ * What it says of its version.
+ */
+version: string | null, };
+export type TunnelPrograms = Record<symbol, never>;
+export type TunnelProgramsResponse = { 
+/**
+ * Each that is known, found or not.
+ */
+programs: Array<TunnelProgram>, 
+/**
+ * Command lines for those that have no steps of their own.
+ */
+recipes: Array<Recipe>, };
+export type TunnelSave = { 
+/**
+ * The way; `null` forgets it, and its token.
+ */
+way: Way | null, 
+/**
+ * The port of this computer at which its traffic comes in, 1024 to 65535; 4806 where nothing is said.
+ */
+port?: number, 
+/**
+ * The program's file; it is looked for where nothing is said.
+ */
+program?: string, 
+/**
+ * The token of a named tunnel; the one that is kept stays where nothing is said.
+ */
+token?: Secret, 
+/**
+ * Mails carry the way's address from now on, where it is known.
+ */
+use_address: boolean, };
+export type TunnelShow = Record<symbol, never>;
+export type TunnelUp = Record<symbol, never>;
 export type UnknownPolicy = "personal" | "shared" | "none";
 export type Unmeasured = "nothing_accepted" | "no_pixel" | "not_open" | "never_reachable";
 export type Verify = Record<symbol, never>;
@@ -3366,6 +3541,59 @@ breaches: Array<string>,
  * What was checked, with counts: "1,079 messages".
  */
 checked: Array<string>, };
+export type Way = { "kind": "proxy", 
+/**
+ * The public address.
+ */
+url: string, } | { "kind": "ssh", 
+/**
+ * The public address, which a web server on that server answers.
+ */
+url: string, 
+/**
+ * The server's name or address.
+ */
+server: string, 
+/**
+ * Its port for ssh.
+ */
+port: number, 
+/**
+ * The user there.
+ */
+user: string, 
+/**
+ * The port on the server's loopback that leads here.
+ */
+server_port: number, 
+/**
+ * A key file of one's own; `null` takes the one that Casement made.
+ */
+key_file: string | null, 
+/**
+ * The server's key as it was at pairing: `type base64`.
+ */
+host_key: string, } | { "kind": "cloudflare_named", 
+/**
+ * The public address, on a domain at Cloudflare.
+ */
+url: string, } | { "kind": "cloudflare_quick", } | { "kind": "command", 
+/**
+ * Program and arguments; `{port}` becomes the tunnel's port here.
+ */
+argv: Array<string>, 
+/**
+ * The address, where it stays.
+ */
+url: string | null, 
+/**
+ * Where it does not: which address in the program's words it is; `*` is any part of a name.
+ */
+pattern: string | null, 
+/**
+ * The header in which it names the reader's address.
+ */
+client_header: string | null, };
 export type WhenLate = "run" | "ask" | "skip";
 export type Window = { 
 /**
@@ -3414,6 +3642,14 @@ export type Commands = {
   backup_restore: [BackupRestore, BackupRestoreResponse];
   address_show: [AddressShow, Address];
   address_set: [AddressSet, Address];
+  tunnel_show: [TunnelShow, Tunnel];
+  tunnel_save: [TunnelSave, Tunnel];
+  tunnel_up: [TunnelUp, Tunnel];
+  tunnel_down: [TunnelDown, Tunnel];
+  tunnel_lines: [TunnelLines, TunnelLinesResponse];
+  tunnel_key: [TunnelKey, TunnelKeyResponse];
+  tunnel_host_key: [TunnelHostKey, TunnelHostKeyResponse];
+  tunnel_programs: [TunnelPrograms, TunnelProgramsResponse];
   listener_status: [ListenerStatusGet, ListenerStatus];
   listener_start: [ListenerStart, ListenerStatus];
   listener_stop: [ListenerStop, ListenerStatus];
@@ -3507,6 +3743,14 @@ export const provides: Record<keyof Commands, Tag[]> = {
   backup_restore: [],
   address_show: ["reach"],
   address_set: [],
+  tunnel_show: ["reach"],
+  tunnel_save: [],
+  tunnel_up: [],
+  tunnel_down: [],
+  tunnel_lines: [],
+  tunnel_key: [],
+  tunnel_host_key: [],
+  tunnel_programs: [],
   listener_status: ["reach"],
   listener_start: [],
   listener_stop: [],

@@ -44,7 +44,7 @@ function isLoopback(host: string): boolean {
 }
 
 /** Who comes in at an entrance, in a few words. */
-export function whoComesIn({ url, behind_proxy }: Entrance): string {
+export function whoComesIn({ url, behind_proxy }: Pick<Entrance, "url" | "behind_proxy">): string {
   if (behind_proxy) return "a proxy or tunnel on this computer";
   const host = hostOf(url);
   if (isLoopback(host)) return "this computer only";

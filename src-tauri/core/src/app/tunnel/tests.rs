@@ -1,0 +1,167 @@
+//! What is kept of a way, who is told of its port, and that no secret goes astray.
+
+use super::*;
+use crate::api::{ListenerStatusGet, ListenerStop, RouteKind};
+use crate::app::testing;
+use crate::secrets::Secret;
+
+fn command(url: Option<&str>, pattern: Option<&str>, header: Option<&str>) -> Way {
+    Way::Command {
+        argv: vec!["frpc".into(), "-c".into(), "frpc.toml".into()],
+        url: url.map(str::to_owned),
+        pattern: pattern.map(str::to_owned),
+        client_header: header.map(str::to_owned),
+    }
+}
+
+fn choose(way: Option<Way>) -> TunnelSave {
+    TunnelSave {
+        way,
+        port: Some(free_port().unwrap()),
+        program: None,
+        token: None,
+        use_address: false,
+    }
+}
+
+#[test]
+fn the_listener_has_a_port_for_the_tunnel_while_there_is_a_way() {
+    let bench = testing::bench();
+    let engine = &bench.engine;
+    reach::listener_start(engine, reach::here()).unwrap();
+    let entrances = || {
+        let status = reach::listener_status(engine, ListenerStatusGet {}).unwrap();
+        status
+            .entrances
+            .into_iter()
+            .filter(|entrance| entrance.is_tunnel)
+            .map(|entrance| entrance.url)
+            .collect::<Vec<_>>()
+    };
+    assert!(entrances().is_empty());
+    let request = choose(Some(Way::Proxy {
+        url: "https://news.example.org/".into(),
+    }));
+    let port = request.port.unwrap();
+    let tunnel = save(
+        engine,
+        TunnelSave {
+            use_address: true,
+            ..request
+        },
+    )
+    .unwrap();
+    assert_eq!(entrances(), [format!("http://127.0.0.1:{port}")]);
+    assert_eq!(tunnel.url.as_deref(), Some("https://news.example.org"));
+    assert!(
+        !tunnel.runs_program && tunnel.sentence.contains(&port.to_string()),
+        "{}",
+        tunnel.sentence
+    );
+    let status = reach::listener_status(engine, ListenerStatusGet {}).unwrap();
+    assert_eq!(status.address.kind, RouteKind::Public);
+    assert_eq!(status.address.url.as_deref(), Some("https://news.example.org"));
+    // Practice mails are not opened by way of it.
+    let practice = reach::practice_entrance(engine).unwrap();
+    assert!(!practice.url.ends_with(&format!(":{port}")));
+    save(engine, choose(None)).unwrap();
+    assert!(entrances().is_empty(), "no way, no port");
+    reach::listener_stop(engine, ListenerStop {}).unwrap();
+}
+
+#[test]
+fn what_cannot_be_a_way_is_refused_at_its_field_and_nothing_is_kept() {
+    let bench = testing::bench();
+    let engine = &bench.engine;
+    for (request, field) in [
+        (
+            choose(Some(Way::Proxy {
+                url: "http://news.example.org".into(),
+            })),
+            "url",
+        ),
+        (
+            choose(Some(Way::Proxy {
+                url: "https://192.168.1.2".into(),
+            })),
+            "url",
+        ),
+        (choose(Some(command(None, None, None))), "url"),
+        (
+            choose(Some(command(Some("https://a.example.org"), None, Some("X Y")))),
+            "client_header",
+        ),
+        (
+            choose(Some(Way::CloudflareNamed {
+                url: "https://a.example.org".into(),
+            })),
+            "token",
+        ),
+        (
+            TunnelSave {
+                token: Some(Secret::new("cloudflared service install eyJh")),
+                ..choose(Some(Way::CloudflareNamed {
+                    url: "https://a.example.org".into(),
+                }))
+            },
+            "token",
+        ),
+        (
+            TunnelSave {
+                port: Some(80),
+                ..choose(Some(Way::CloudflareQuick {}))
+            },
+            "port",
+        ),
+        (
+            TunnelSave {
+                program: Some("/no/such/program".into()),
+                ..choose(Some(Way::CloudflareQuick {}))
+            },
+            "program",
+        ),
+    ] {
+        let error = save(engine, request.clone()).unwrap_err();
+        assert_eq!(
+            error.field.as_deref(),
+            Some(field),
+            "{request:?}: {}",
+            error.message
+        );
+        assert_eq!(show(engine, TunnelShow {}).unwrap().chosen, None);
+    }
+}
+
+#[test]
+fn a_token_is_in_the_key_store_and_not_in_the_database() {
+    let bench = testing::bench_with(Arc::new(testing::Keys::default()));
+    let engine = &bench.engine;
+    let named = || Way::CloudflareNamed {
+        url: "https://news.example.org".into(),
+    };
+    let token = "eyJhIjoiNThmMmQ2In0";
+    let saved = save(
+        engine,
+        TunnelSave {
+            token: Some(Secret::new(format!(" {token}\n"))),
+            ..choose(Some(named()))
+        },
+    )
+    .unwrap();
+    assert!(saved.chosen.unwrap().has_token);
+    let kept = engine.read(kept).unwrap().unwrap();
+    assert_eq!(kept.token.reveal(engine).unwrap().reveal(), token);
+    assert!(!serde_json::to_string(&kept).unwrap().contains(token));
+    // Saved again without it, it stays; with another way it goes.
+    save(engine, choose(Some(named()))).unwrap();
+    assert!(kept.token.reveal(engine).is_ok());
+    save(engine, choose(Some(Way::CloudflareQuick {}))).unwrap();
+    assert!(kept.token.reveal(engine).is_err(), "nobody needs it any more");
+}
+
+#[test]
+fn a_tunnel_without_a_way_cannot_be_started() {
+    let bench = testing::bench();
+    let error = up(&bench.engine, TunnelUp {}).unwrap_err();
+    assert!(error.message.contains("No way"), "{}", error.message);
+}
