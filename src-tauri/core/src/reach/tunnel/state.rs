@@ -28,6 +28,7 @@ const PROVED: Duration = Duration::from_secs(10 * 60);
 /// Where a tunnel is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 #[serde(rename_all = "snake_case")]
+#[ts(rename = "TunnelState")]
 pub enum State {
     /// Nothing runs, and nothing shall.
     Stopped,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Why a tunnel does not work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ts_rs::TS)]
 #[serde(rename_all = "snake_case")]
+#[ts(rename = "TunnelTrouble")]
 pub enum Trouble {
     /// The key, token or account was refused.
     Login,
