@@ -167,8 +167,9 @@ describe("a program of one's own", () => {
     await state().getByText("https://blue-tea.example.app", { exact: true }).waitFor();
     await state().getByText("Temporary").waitFor();
     await state().getByText("What the program said last").click();
-    await state().getByText(/before it ends here$/).click();
+    await state().getByText(/^Its last \d+ lines$/).click();
     await state().getByText(`started for ${port} as Ana and friends`).waitFor();
+    await state().getByText("⟨U+202E⟩back to front").first().waitFor();
     await state().scrollIntoViewIfNeeded();
     expect(await window.inspect("way-command-connected")).toEqual([]);
 

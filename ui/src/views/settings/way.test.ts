@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Recipe, TunnelChosen, Way } from "$lib/bindings/api";
-import { draftOf, HAVINGS, hrefOf, isUp, kindOf, linesRequest, nameOf, saveRequest, secondsLeft, takeRecipe, urlOf, wayOf, WAYS, type WayKind } from "./way";
+import { draftOf, HAVINGS, hrefOf, isUp, kindOf, linesRequest, nameOf, plainWords, saveRequest, secondsLeft, takeRecipe, urlOf, wayOf, WAYS, type WayKind } from "./way";
 
 function chosen(way: Way, more: Partial<TunnelChosen> = {}): TunnelChosen {
   return { way, port: 4806, program: null, has_token: false, is_on: true, ...more };
@@ -108,6 +108,16 @@ describe("the lines to paste", () => {
   it("are not asked for again because the server's key was read", () => {
     const draft = draftOf("ssh", chosen(SSH));
     expect(linesRequest("ssh", { ...draft, hostKey: "ssh-rsa BBBB" })).toEqual(linesRequest("ssh", draft));
+  });
+});
+
+describe("a program's words", () => {
+  it.each([
+    ["Connection refused", "Connection refused"],
+    ["שלום, café\t→", "שלום, café\t→"],
+    ["is \u202Egood\u202C, \u2066so\u2069 \u200E\u061C", "is ⟨U+202E⟩good⟨U+202C⟩, ⟨U+2066⟩so⟨U+2069⟩ ⟨U+200E⟩⟨U+061C⟩"],
+  ])("are shown as they were said: %j", (words, shown) => {
+    expect(plainWords(words)).toBe(shown);
   });
 });
 

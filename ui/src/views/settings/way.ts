@@ -164,6 +164,14 @@ export function secondsLeft(againIn: number, toldAt: number, now: number): numbe
   return Math.max(0, Math.ceil(againIn - Math.max(0, now - toldAt) / 1000));
 }
 
+/**
+ * A program's words as they are shown: what turns the direction of text about, and would make a line read as another
+ * one, stands there by its number.
+ */
+export function plainWords(words: string): string {
+  return words.replaceAll(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (sign) => `⟨U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+}
+
 /** The name of what was chosen: that of the program where it is none that the window knows. */
 export function nameOf(way: Way): string {
   if (way.kind !== "command") return WAYS[way.kind].title;
