@@ -22,6 +22,7 @@
 //! - `sign_in`: `account login` and `account trust` at Postfix and Dovecot, which ask the authorization server.
 //! - `simulate`: invented campaigns through the real judge, the report beside the truth.
 //! - `reach`: tunnels over a real sshd and over stand-ins; what is left of them when this program ends.
+//! - `reach_mail`: mail whose addresses lead through ssh and Caddy on a server, from Postfix to the report.
 //! - `real_mail`: fifty mails through Postfix and Dovecot, read, opened, opted out of, reported.
 //! - `window_end`: tracking ends with the window and its grace; what is left, and what readers still get.
 //! - `harness`: Postfix, Dovecot, `casementctl` and the clients that look at them; no tests of the product.
@@ -51,6 +52,7 @@ mod judge_file;
 mod kill_sending;
 mod listening;
 mod reach;
+mod reach_mail;
 mod real_mail;
 mod sending_on;
 mod sign_in;

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 
 /// The password of every user of the test servers.
 pub const PASSWORD: &str = "correct horse";
+/// A public name under which a test's web server answers. Only a test's own name server knows it.
+pub const WEB_NAME: &str = "news.harbour-club.eu";
 
 /// Postfix and Dovecot, running.
 pub struct MailServers {
@@ -82,6 +84,11 @@ impl MailServers {
     /// Returns Postfix's certificate, as a PEM file.
     pub fn certificate_pem(&self) -> PathBuf {
         self.dir.path().join("server.pem")
+    }
+
+    /// Returns the certificate for [`WEB_NAME`] that the same authority signed, and its key, as PEM files.
+    pub fn web_certificate(&self) -> (PathBuf, PathBuf) {
+        (self.dir.path().join("web.pem"), self.dir.path().join("web.key"))
     }
 
     /// Adds the account Harbour of `news@harbour.test` to a workspace that trusts [`Self::root_pem`].
@@ -213,7 +220,8 @@ fn certificates(dir: &Path) {
     // A file of our own: the system's would make every certificate an authority.
     write(
         dir.join("openssl.cnf"),
-        "[req]\n\
+        &format!(
+            "[req]\n\
          distinguished_name = name\n\
          [name]\n\
          [authority]\n\
@@ -224,7 +232,13 @@ fn certificates(dir: &Path) {
          basicConstraints = critical, CA:FALSE\n\
          keyUsage = critical, digitalSignature\n\
          extendedKeyUsage = serverAuth\n\
-         subjectAltName = DNS:localhost, IP:127.0.0.1\n",
+         subjectAltName = DNS:localhost, IP:127.0.0.1\n\
+         [web]\n\
+         basicConstraints = critical, CA:FALSE\n\
+         keyUsage = critical, digitalSignature\n\
+         extendedKeyUsage = serverAuth\n\
+         subjectAltName = DNS:{WEB_NAME}\n"
+        ),
     );
     let signed = |section: &str, name: &str, subject: &str, by: &[&str]| {
         let output = Command::new("openssl")
@@ -247,6 +261,12 @@ fn certificates(dir: &Path) {
         "server",
         "server",
         "/CN=localhost",
+        &["-CA", "ca.pem", "-CAkey", "ca.key"],
+    );
+    signed(
+        "web",
+        "web",
+        &format!("/CN={WEB_NAME}"),
         &["-CA", "ca.pem", "-CAkey", "ca.key"],
     );
 }

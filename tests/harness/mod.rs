@@ -4,6 +4,7 @@
 //! - `mail_servers`: Postfix and Dovecot from the distribution, with folders and ports of their own.
 //! - `sink`: a scripted SMTP server for what a good server would not do.
 //! - `sshd`: OpenSSH's server from the distribution, on a loopback port.
+//! - `dns`: dnsmasq, a name server that knows only what it is told; `caddy`: a web server that holds a certificate.
 //! - `ctl`: the real binary in a home of its own.
 //! - `http`, `imap`, `mime`: mail clients, played. None of them shares a parser with the code under test.
 //! - `readers`: the user agents of mail clients.
@@ -18,10 +19,12 @@
 #[allow(dead_code, reason = "the core's own tests use it, too, and ask it more")]
 #[path = "../../src-tauri/core/src/net/oauth/server.rs"]
 pub mod authorization;
+pub mod caddy;
 pub mod chance;
 pub mod crowd;
 pub mod ctl;
 pub mod disk;
+pub mod dns;
 pub mod gauge;
 pub mod http;
 pub mod imap;

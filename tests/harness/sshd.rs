@@ -15,6 +15,7 @@ pub struct Sshd {
     pub port: u16,
     /// A user who may log in.
     pub user: String,
+    address: &'static str,
     dir: TempDir,
     group: Option<Group>,
     program: PathBuf,
@@ -45,6 +46,11 @@ pub fn make_key(file: &Path) -> String {
 impl Sshd {
     /// Starts it, or says why that cannot be. A frozen session is noticed after `alive` × 2 seconds; never for 0.
     pub fn start(alive: u32) -> Result<Self, String> {
+        Self::start_at("127.0.0.1", alive)
+    }
+
+    /// As [`Self::start`], at another address of this computer.
+    pub fn start_at(address: &'static str, alive: u32) -> Result<Self, String> {
         let program = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
             .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
             .map(|dir| dir.join("sshd"))
@@ -66,7 +72,7 @@ impl Sshd {
             dir.path().join("conf"),
             format!(
                 "Port {port}\n\
-                 ListenAddress 127.0.0.1\n\
+                 ListenAddress {address}\n\
                  HostKey {at}/host\n\
                  PidFile none\n\
                  AuthorizedKeysFile {at}/authorized_keys\n\
@@ -83,6 +89,7 @@ impl Sshd {
         let mut sshd = Self {
             port,
             user: String::from_utf8_lossy(&user.stdout).trim().to_owned(),
+            address,
             dir,
             group: None,
             program,
@@ -103,7 +110,7 @@ impl Sshd {
         self.group = Some(Group::start("sshd", &mut command));
         until_or(
             || format!("sshd should take connections;\n{}", self.log()),
-            || TcpStream::connect(("127.0.0.1", self.port)).ok(),
+            || TcpStream::connect((self.address, self.port)).ok(),
         );
     }
 

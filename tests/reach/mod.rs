@@ -1,10 +1,13 @@
 //! Tunnels: the supervisor over a real sshd and over scripted stand-ins, and what is left when this program ends.
 
+mod network;
 mod orphans;
+mod program;
 mod ssh;
 mod stand_ins;
 
 use crate::harness::ctl::Ctl;
+use crate::harness::process::Group;
 use crate::harness::{PATIENCE, until_or};
 use casement_core::clock::SystemClock;
 use casement_core::ids::SystemEntropy;
@@ -13,11 +16,13 @@ use casement_core::reach::tunnel::supervisor::{Needs, Status, Tunnel};
 use casement_core::reach::tunnel::way::{Means, Plan, Way};
 use casement_core::reach::tunnel::{ProbeResult, Prober};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -222,25 +227,47 @@ fn ssh_program() -> PathBuf {
         .expect("the OpenSSH client is on every machine that has its server")
 }
 
-/// Starts `casementctl reach up` and returns it with the first line that it prints.
-fn reach_up(ctl: &Ctl) -> (crate::harness::process::Group, String) {
-    use std::io::BufRead;
-    let mut command = ctl.command(["reach", "up"]);
-    command
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null());
-    let mut group = crate::harness::process::Group::start("casementctl reach up", &mut command);
-    let stdout = group.child.stdout.take().expect("it is piped");
-    let (sender, receiver) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        for line in std::io::BufReader::new(stdout).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
-                return;
+/// A `casementctl` that says line by line how it is.
+struct Announced {
+    group: Group,
+    said: Receiver<String>,
+}
+
+impl Announced {
+    fn start(ctl: &Ctl, arguments: &[&str]) -> Self {
+        let mut command = ctl.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut group = Group::start("casementctl reach up", &mut command);
+        let (sender, said) = channel();
+        let stdout = group.child.stdout.take().expect("it is piped");
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { group, said }
+    }
+
+    /// Returns the next line; fails where none comes.
+    fn line(&mut self) -> String {
+        match self.said.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => panic!("a line should come"),
+            Err(RecvTimeoutError::Disconnected) => {
+                let mut errors = String::new();
+                let stderr = self.group.child.stderr.as_mut().expect("it is piped");
+                drop(stderr.read_to_string(&mut errors));
+                panic!("it ended before it said a line: {errors}");
             }
         }
-    });
-    let line = receiver
-        .recv_timeout(PATIENCE)
-        .expect("it prints the address once it is up");
-    (group, line)
+    }
+}
+
+/// Starts `casementctl reach up` and returns it with the first line that it prints: the address.
+fn reach_up(ctl: &Ctl) -> (Group, String) {
+    let mut said = Announced::start(ctl, &["reach", "up"]);
+    let line = said.line();
+    (said.group, line)
 }

@@ -14,15 +14,20 @@ use std::fs;
 use std::net::TcpListener;
 
 /// A server, a key that it knows, and what a tunnel to it wants.
-struct Pair {
-    sshd: Sshd,
-    bench: Bench,
+pub(super) struct Pair {
+    pub(super) sshd: Sshd,
+    pub(super) bench: Bench,
     wanted: Wanted,
-    server_port: u16,
+    pub(super) server_port: u16,
 }
 
-fn pair(test: &str) -> Option<Pair> {
-    let sshd = match Sshd::start(1) {
+pub(super) fn pair(test: &str) -> Option<Pair> {
+    pair_at("127.0.0.1", test)
+}
+
+/// As [`pair`], with the server at another address of this computer.
+pub(super) fn pair_at(address: &'static str, test: &str) -> Option<Pair> {
+    let sshd = match Sshd::start_at(address, 1) {
         Ok(sshd) => sshd,
         Err(why) => {
             skip(test, &why);
@@ -35,13 +40,13 @@ fn pair(test: &str) -> Option<Pair> {
     sshd.allow(&[authorized_key(server_port, &public)]);
     fs::write(
         bench.path("known_hosts"),
-        known_host("127.0.0.1", sshd.port, &sshd.host_key()),
+        known_host(address, sshd.port, &sshd.host_key()),
     )
     .unwrap();
     let wanted = Wanted {
         way: Way::Ssh {
             url: "https://news.example.org".into(),
-            server: "127.0.0.1".into(),
+            server: address.into(),
             port: sshd.port,
             user: sshd.user.clone(),
             server_port,
@@ -63,7 +68,7 @@ fn pair(test: &str) -> Option<Pair> {
 }
 
 impl Pair {
-    fn follow(&mut self) {
+    pub(super) fn follow(&mut self) {
         let through = Through::port(self.server_port);
         self.bench.follow(&self.wanted, through);
     }
@@ -77,6 +82,28 @@ impl Pair {
         assert_eq!(found.len(), 1, "one ssh runs");
         found[0]
     }
+}
+
+/// Goes through the steps as a person does: compares the server's key, pastes the lines there, saves.
+pub(super) fn allow_by_its_lines(ctl: &Ctl, pair: &Pair, url: &str) {
+    let shown = ctl.call(
+        "tunnel_host_key",
+        json!({ "server": "127.0.0.1", "port": pair.sshd.port }),
+    );
+    assert_eq!(shown["host_key"], pair.sshd.host_key());
+    let way = json!({
+        "kind": "ssh", "url": url, "server": "127.0.0.1", "port": pair.sshd.port,
+        "user": pair.sshd.user, "server_port": pair.server_port, "host_key": shown["host_key"],
+    });
+    let port = free_port();
+    let lines = ctl.call("tunnel_lines", json!({ "way": way, "port": port }));
+    let text = lines["steps"][0]["text"].as_str().unwrap();
+    let line = text.lines().find(|line| line.starts_with("restrict,")).unwrap();
+    pair.sshd.allow(&[line.to_owned()]);
+    ctl.call(
+        "tunnel_save",
+        json!({ "way": way, "port": port, "use_address": true }),
+    );
 }
 
 #[test]
@@ -231,24 +258,7 @@ fn the_whole_way_from_a_key_to_a_reader_by_the_real_program() {
         return;
     };
     let ctl = Ctl::new();
-    let shown = ctl.call(
-        "tunnel_host_key",
-        json!({ "server": "127.0.0.1", "port": pair.sshd.port }),
-    );
-    assert_eq!(shown["host_key"], pair.sshd.host_key());
-    let way = json!({
-        "kind": "ssh", "url": "https://news.example.org", "server": "127.0.0.1", "port": pair.sshd.port,
-        "user": pair.sshd.user, "server_port": pair.server_port, "host_key": shown["host_key"],
-    });
-    let port = free_port();
-    let lines = ctl.call("tunnel_lines", json!({ "way": way, "port": port }));
-    let text = lines["steps"][0]["text"].as_str().unwrap();
-    let line = text.lines().find(|line| line.starts_with("restrict,")).unwrap();
-    pair.sshd.allow(&[line.to_owned()]);
-    ctl.call(
-        "tunnel_save",
-        json!({ "way": way, "port": port, "use_address": true }),
-    );
+    allow_by_its_lines(&ctl, &pair, "https://news.example.org");
     ctl.call("tunnel_down", json!({}));
     let (group, address) = reach_up(&ctl);
     assert_eq!(address, "https://news.example.org");
@@ -278,4 +288,24 @@ fn the_whole_way_from_a_key_to_a_reader_by_the_real_program() {
     until("the server should let the port go", || {
         TcpListener::bind(("127.0.0.1", pair.server_port)).ok()
     });
+}
+
+#[test]
+fn an_ssh_that_hangs_is_ended_and_started_anew() {
+    let Some(mut pair) = pair("an_ssh_that_hangs_is_ended_and_started_anew") else {
+        return;
+    };
+    pair.follow();
+    pair.bench.until_state(State::Live);
+    let ssh = pair.ssh();
+    signal(ssh, Signal::STOP);
+    // As after a sleep of this computer. It does not answer three times, and is ended though it takes no signal.
+    pair.bench.tunnel().wake();
+    pair.bench.until_state(State::Degraded);
+    pair.bench
+        .until(|status| status.trouble == Some(Trouble::NotReached));
+    let status = pair.bench.until_state(State::Live);
+    assert!(status.starts > 1);
+    assert!(is_gone(ssh));
+    assert_ne!(pair.ssh(), ssh);
 }

@@ -8,9 +8,11 @@ use casement_core::reach::tunnel::lines::recipes;
 use casement_core::reach::tunnel::state::State;
 use casement_core::reach::tunnel::way::Way;
 use casement_core::reach::tunnel::words::Trouble;
+use casement_core::reach::tunnel::{ProbeResult, Prober};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Stays, by way of a child of its own.
@@ -213,6 +215,120 @@ fn another_address_is_noticed_while_it_runs() {
         fs::read_to_string(bench.path("arguments")).unwrap().trim(),
         "http 4806"
     );
+}
+
+/// Finds this computer at one address only, and counts how often it was asked for another.
+struct OnlyAt {
+    url: &'static str,
+    others: AtomicU32,
+    is_there: AtomicBool,
+}
+
+impl OnlyAt {
+    fn new(url: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            url,
+            others: AtomicU32::new(0),
+            is_there: AtomicBool::new(true),
+        })
+    }
+}
+
+impl Prober for OnlyAt {
+    fn probe(&self, url: &str) -> ProbeResult {
+        if url == self.url && self.is_there.load(Ordering::Relaxed) {
+            return ProbeResult::Good {
+                latency: Duration::from_millis(1),
+            };
+        }
+        if url != self.url {
+            self.others.fetch_add(1, Ordering::Relaxed);
+        }
+        ProbeResult::Missed("Somebody else answered.".into())
+    }
+}
+
+#[test]
+fn an_address_that_a_stranger_has_a_program_say_is_not_believed() {
+    let mut bench = Bench::new();
+    let go = bench.path("go");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&go)
+            .status()
+            .unwrap()
+            .success()
+    );
+    // It logs what is asked for, as ngrok does.
+    let body = format!(
+        "echo 'url=https://mine.ngrok-free.app'\n\
+         while read x < {}; do echo 'GET /?https://evil.ngrok-free.app unauthorized'; done",
+        go.display()
+    );
+    let wanted = wanted(
+        command(None, Some("https://*.ngrok-free.app")),
+        bench.script("ngrok", &body),
+    );
+    let prober = OnlyAt::new("https://mine.ngrok-free.app");
+    bench.follow(&wanted, prober.clone());
+    bench.until_state(State::Live);
+    for asked in 1..=3 {
+        fs::write(&go, "now\n").unwrap();
+        // The one before was answered and dealt with, or this one would not be asked.
+        until("it should be asked", || {
+            (prober.others.load(Ordering::Relaxed) >= asked).then_some(())
+        });
+    }
+    let status = bench.tunnel().status();
+    assert_eq!(status.state, State::Live);
+    assert_eq!(status.seen.unwrap().url, "https://mine.ngrok-free.app");
+    // Nor do a stranger's words keep it from being started again.
+    crate::harness::sshd::stop(bench.pid());
+    let status = bench.until(|status| status.starts == 2 && status.state == State::Live);
+    assert_eq!(status.trouble, None);
+}
+
+#[test]
+fn a_program_through_which_nobody_comes_any_more_is_started_anew() {
+    let mut bench = Bench::new();
+    let wanted = wanted(
+        command(Some("https://a.example.org"), None),
+        bench.script("tool", STAY),
+    );
+    let prober = OnlyAt::new("https://a.example.org");
+    bench.follow(&wanted, prober.clone());
+    bench.until_state(State::Live);
+    let first = bench.pid();
+    prober.is_there.store(false, Ordering::Relaxed);
+    bench.tunnel().wake();
+    let status = bench.until_state(State::Degraded);
+    assert_eq!(status.detail.as_deref(), Some("Somebody else answered."));
+    assert!(status.seen.is_some() && status.latency.is_none());
+    bench.until(|status| status.trouble == Some(Trouble::NotReached));
+    prober.is_there.store(true, Ordering::Relaxed);
+    let status = bench.until_state(State::Live);
+    assert!(status.starts > 1);
+    assert!(is_gone(first));
+}
+
+#[test]
+fn a_program_is_told_of_its_surroundings_only_what_it_is_given() {
+    let mut bench = Bench::new();
+    let body = format!("env > {}\n{STAY}", bench.path("environment").display());
+    let wanted = wanted(
+        command(Some("https://a.example.org"), None),
+        bench.script("tool", &body),
+    );
+    bench.follow(&wanted, Arc::new(Found));
+    let text = until("it should note its surroundings", || {
+        // The program goes on after it: what it wrote is whole then.
+        fs::read_to_string(bench.path("grandchild")).ok()?;
+        fs::read_to_string(bench.path("environment")).ok()
+    });
+    assert!(text.contains("PATH="));
+    // Cargo tells this test a great deal.
+    assert!(std::env::vars().any(|(name, _)| name.starts_with("CARGO")));
+    assert!(!text.contains("CARGO"), "{text}");
 }
 
 #[test]

@@ -171,6 +171,47 @@ const OPENSSH_SERVER: Need = Need {
     brew: &[],
 };
 
+/// A network of a test's own, to take away; `unshare` is on every Linux.
+const NETWORKS: Need = Need {
+    what: "ip (networks of tests' own)",
+    probe: Probe::Program(&["ip"]),
+    apt: &["iproute2"],
+    dnf: &["iproute"],
+    pacman: &["iproute2"],
+    zypper: &["iproute2"],
+    brew: &[],
+};
+
+const CADDY: Need = Need {
+    what: "Caddy",
+    probe: Probe::Program(&["caddy"]),
+    apt: &["caddy"],
+    dnf: &["caddy"],
+    pacman: &["caddy"],
+    zypper: &["caddy"],
+    brew: &[],
+};
+
+const DNSMASQ: Need = Need {
+    what: "dnsmasq",
+    probe: Probe::File(&["/usr/sbin/dnsmasq", "/usr/bin/dnsmasq", "/usr/local/sbin/dnsmasq"]),
+    apt: &["dnsmasq-base"],
+    dnf: &["dnsmasq"],
+    pacman: &["dnsmasq"],
+    zypper: &["dnsmasq"],
+    brew: &[],
+};
+
+const CURL: Need = Need {
+    what: "curl",
+    probe: Probe::Program(&["curl"]),
+    apt: &["curl", "ca-certificates"],
+    dnf: &["curl"],
+    pacman: &["curl"],
+    zypper: &["curl"],
+    brew: &[],
+};
+
 const OPENSSL: Need = Need {
     what: "openssl (for the certificates of test servers)",
     probe: Probe::Program(&["openssl"]),
@@ -244,7 +285,7 @@ const BROWSER_TEST: &[&Need] = &[&CHROMIUM, &FONTS];
 const MAIL_TEST: &[&Need] = &[&POSTFIX, &DOVECOT, &DOVECOT_LMTP, &OPENSSL];
 
 /// What the tests of tunnels connect to.
-const TUNNEL_TEST: &[&Need] = &[&OPENSSH_SERVER];
+const TUNNEL_TEST: &[&Need] = &[&OPENSSH_SERVER, &NETWORKS, &CADDY, &DNSMASQ, &CURL];
 
 /// What the pixel's bench compares with.
 const PIXEL_BENCH: &[&Need] = &[&NGINX];

@@ -1,6 +1,6 @@
 //! Debian and Ubuntu: install packages, and start no server that a package brings.
 //!
-//! The tests run Postfix, Dovecot and sshd, and a bench nginx, with folders and ports of their own. The packages would
+//! The tests run Postfix, Dovecot, sshd and Caddy, and a bench nginx, with folders and ports of their own. The packages would
 //! also start them for the whole machine, now and at every boot; nobody who runs a project's tests asked for that.
 
 use std::io::Write;
@@ -19,6 +19,7 @@ const SERVERS: &[(&str, &[&str])] = &[
     ("postfix", &["postfix.service"]),
     ("dovecot-core", &["dovecot.service", "dovecot.socket"]),
     ("openssh-server", &["ssh.service", "ssh.socket"]),
+    ("caddy", &["caddy.service", "caddy-api.service"]),
     ("nginx-light", &["nginx.service"]),
 ];
 

@@ -6,6 +6,7 @@
 
 use super::engine::Engine;
 use super::sending::{self, CHUNK};
+use super::tunnel;
 use crate::api::{ActivityKind, Error, Result};
 use crate::audience::address::address_hash;
 use crate::clock::Instant;
@@ -74,6 +75,9 @@ pub(crate) fn settle(engine: &Engine, machine: &str) -> Result<()> {
                 },
                 now,
             )?;
+            if !is_home {
+                tunnel::hold(conn, now)?;
+            }
             setting::forget_copied(conn)?;
             Ok(setting::set(conn, HOME, &home)?)
         })
@@ -83,6 +87,7 @@ pub(crate) fn settle(engine: &Engine, machine: &str) -> Result<()> {
     } else {
         engine.write(&[], move |conn| {
             if moved {
+                tunnel::hold(conn, now)?;
                 pause(
                     conn,
                     |_| {

@@ -10,15 +10,17 @@ mod tests;
 use super::engine::Engine;
 use super::{reach, tracking};
 use crate::api::{
-    AddressSet, Code, Error, ListenerStart, Result, Tag, Tunnel, TunnelChosen, TunnelDown, TunnelSave,
-    TunnelShow, TunnelUp,
+    ActivityKind, AddressSet, Code, Error, ListenerStart, Result, Tag, Tunnel, TunnelChosen, TunnelDown,
+    TunnelSave, TunnelShow, TunnelUp,
 };
+use crate::clock::Instant;
 use crate::listener::Door;
 use crate::listener::gate::{self, Bind};
 use crate::reach::tunnel::state::State;
 use crate::reach::tunnel::supervisor::{Needs, Status, Tunnel as Followed};
 use crate::reach::tunnel::way::{Means, Plan, Way, known_host};
 use crate::reach::tunnel::{Prober, leash, programs as tools};
+use crate::store::activity::{self, NewActivity};
 use crate::store::{Conn, setting};
 pub use keys::{host_key, key, lines, programs};
 use serde::{Deserialize, Serialize};
@@ -440,6 +442,20 @@ pub(super) fn recover(engine: &Engine) {
 
 fn note(engine: &Engine) -> PathBuf {
     engine.workspace.dir().join("tunnel.json")
+}
+
+/// Has the tunnel off in a workspace that is at another place than before: readers of the old one's mails would come
+/// here.
+pub(super) fn hold(conn: &Conn, now: Instant) -> Result<()> {
+    let Some(mut kept) = kept(conn)?.filter(|kept| kept.is_on && kept.way.program().is_some()) else {
+        return Ok(());
+    };
+    kept.is_on = false;
+    setting::set(conn, SETTING, &Some(kept))?;
+    let text = "The tunnel is off, since this workspace is at another place or on another computer than before. If readers \
+                are to come here from now on, start it in Settings → Public address, and no longer there.";
+    activity::add(conn, now, &NewActivity::new(ActivityKind::Reach, text))?;
+    Ok(())
 }
 
 /// Ends the tunnel and waits until its program is gone.

@@ -165,3 +165,76 @@ fn a_tunnel_without_a_way_cannot_be_started() {
     let error = up(&bench.engine, TunnelUp {}).unwrap_err();
     assert!(error.message.contains("No way"), "{}", error.message);
 }
+
+#[test]
+fn a_workspace_at_another_place_does_not_take_the_readers_of_the_old_one() {
+    let bench = testing::bench();
+    let own = Some("https://a.example.org");
+    save(&bench.engine, choose(Some(command(own, None, None)))).unwrap();
+    bench.engine.shutdown();
+    let is_on = |engine: &Arc<Engine>| show(engine, TunnelShow {}).unwrap().chosen.unwrap().is_on;
+    let again = testing::open(bench.dir.path(), bench.clock.clone());
+    assert!(is_on(&again), "at its own place it stays on");
+    again.shutdown();
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::rename(
+        bench.dir.path().join("workspace"),
+        elsewhere.path().join("workspace"),
+    )
+    .unwrap();
+    let moved = testing::open(elsewhere.path(), bench.clock.clone());
+    assert!(!is_on(&moved));
+    moved.shutdown();
+}
+
+#[test]
+fn practice_goes_on_where_a_proxy_names_no_client_and_where_the_listener_is_everywhere() {
+    let bench = testing::bench();
+    let engine = &bench.engine;
+    let status = reach::listener_start(
+        engine,
+        ListenerStart {
+            bind: Some("127.0.0.1:0".into()),
+            behind_proxy: Some("127.0.0.1:0".into()),
+            client_header: None,
+        },
+    )
+    .unwrap();
+    assert_eq!(status.entrances.len(), 2, "practice is nothing to be shown");
+    let practice = reach::practice_entrance(engine).unwrap();
+    assert!(!practice.client_header.is_empty());
+    assert!(
+        status
+            .entrances
+            .iter()
+            .all(|entrance| entrance.url != practice.url)
+    );
+    for (url, here) in [
+        ("http://0.0.0.0:4805", "http://127.0.0.1:4805"),
+        ("http://[::]:4805", "http://[::1]:4805"),
+        ("http://192.0.2.1:4805", "http://192.0.2.1:4805"),
+    ] {
+        assert_eq!(reach::from_here(url), here);
+    }
+}
+
+#[test]
+fn the_providers_word_is_believed_at_a_port_that_this_computer_alone_reaches() {
+    let bench = testing::bench();
+    let engine = &bench.engine;
+    let request = choose(Some(Way::CloudflareQuick {}));
+    let port = request.port.unwrap();
+    save(engine, request).unwrap();
+    let (bind, door) = entrance(engine).unwrap().unwrap();
+    assert_eq!(
+        bind.addr(),
+        (Ipv4Addr::LOCALHOST, port).into(),
+        "nobody else gets there"
+    );
+    assert_eq!(
+        door,
+        Door::BehindProxy {
+            client_header: Some("CF-Connecting-IP".into())
+        }
+    );
+}

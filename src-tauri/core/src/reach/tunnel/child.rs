@@ -97,14 +97,7 @@ impl Child {
     /// Ends the leash itself, which has not done its work in time, and what it noted.
     pub fn kill(&mut self) {
         self.line.take();
-        #[cfg(unix)]
-        if let Some(pid) = i32::try_from(self.id)
-            .ok()
-            .and_then(rustix::process::Pid::from_raw)
-        {
-            // It may have ended at this moment.
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        }
+        leash::kill(self.id);
         leash::sweep(&self.note);
     }
 }

@@ -113,6 +113,27 @@ fn pid(id: u32) -> Option<rustix::process::Pid> {
     rustix::process::Pid::from_raw(i32::try_from(id).ok()?)
 }
 
+/// Ends one process at once. Its number must be its own still: somebody waits for it.
+#[cfg(unix)]
+pub(super) fn kill(id: u32) {
+    if let Some(pid) = pid(id) {
+        // It may have ended at this moment.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+    }
+}
+
+/// Ends one process at once. Its number must be its own still: somebody waits for it.
+#[cfg(windows)]
+pub(super) fn kill(id: u32) {
+    // As above.
+    let _ = Command::new("taskkill")
+        .args(["/F", "/PID", &id.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+}
+
 #[cfg(unix)]
 fn in_a_group(command: &mut Command) {
     use std::os::unix::process::CommandExt;

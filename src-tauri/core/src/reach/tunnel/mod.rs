@@ -7,14 +7,18 @@
 //! - `leash`: nothing that was started outlives this program, not even by `kill -9`.
 //! - `child`: one program on its leash, both pipes read always.
 //! - `supervisor`: the thread that follows one tunnel.
+//! - `watch`: sees that this computer slept, or is in another network.
+//! - `page`: the page on which cloudflared says how it is.
 //! - `programs`: where programs are found, and the keys that ssh wants.
 
 pub mod child;
 pub mod leash;
 pub mod lines;
+mod page;
 pub mod programs;
 pub mod state;
 pub mod supervisor;
+mod watch;
 pub mod way;
 pub mod words;
 

@@ -59,13 +59,8 @@ fn run(program: &Path, arguments: &[&OsStr], environment: &Environment) -> Resul
     let output = receiver
         .recv_timeout(LIMIT)
         .map_err(|_| {
-            #[cfg(unix)]
-            if let Some(pid) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw) {
-                // The thread waits for it, so the number is still its own.
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-            #[cfg(not(unix))]
-            let _ = id;
+            // The thread waits for it, so the number is still its own.
+            super::leash::kill(id);
             format!(
                 "{} did not answer in {} seconds",
                 program.display(),

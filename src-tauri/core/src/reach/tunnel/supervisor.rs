@@ -5,17 +5,17 @@
 
 use super::child::{Child, Heard, Order};
 use super::leash;
+use super::page::{self, Said};
 use super::state::{Act, Input, Machine, State};
+use super::watch::{LOOK, Watch};
 use super::way::{Address, Plan, Ready};
 use super::words::{self, Trouble};
 use super::{ProbeResult, Prober};
 use crate::clock::Clock;
 use crate::ids::Entropy;
-use crate::net::http;
 use crate::reach::Seen;
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::net::{IpAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -25,12 +25,6 @@ use std::time::{Duration, Instant};
 
 /// Lines that are kept of a program.
 const LINES: usize = 200;
-/// How often the network and the clock are looked at.
-const LOOK: Duration = Duration::from_secs(5);
-/// A clock that jumps so far ahead of time that passed was asleep.
-const SLEPT: Duration = Duration::from_secs(5);
-/// How often a program's own page is asked until it is connected.
-const POLL: Duration = Duration::from_millis(500);
 /// What may wait to be heard; beyond it whoever tells has to wait.
 const UNHEARD: usize = 1024;
 /// How long the leash may take for its work: more than its grace.
@@ -146,6 +140,13 @@ impl Tunnel {
 
     /// Wants it up; a pause ends at once.
     pub fn start(&self) {
+        {
+            let mut status = held(&self.status);
+            // Whoever asks next is not to be told that it is off.
+            if matches!(status.state, State::Stopped | State::NeedsUser) {
+                status.state = State::Starting;
+            }
+        }
         self.tell(Event::Start);
     }
 
@@ -500,27 +501,17 @@ impl Supervisor {
         self.step(Input::Url);
     }
 
-    /// Asks cloudflared's own page for the address and whether it is connected, until it is.
+    /// Has a program's own page asked, where it has one.
     fn poll(&self, plan: &Plan, over: &Arc<AtomicBool>) {
         let Ready::Metrics(port) = plan.ready else { return };
         let wants_address = matches!(plan.address, Address::Quick { .. });
-        let (events, number, over) = (self.events.clone(), self.number, over.clone());
-        std::thread::spawn(move || {
-            let mut has_address = !wants_address;
-            while !over.load(Ordering::Relaxed) {
-                if !has_address && let Some(url) = quick_address(port) {
-                    has_address = true;
-                    if events.send(Event::Url(number, url)).is_err() {
-                        return;
-                    }
-                }
-                let ready = http::request(&format!("http://127.0.0.1:{port}/ready"), &[], None);
-                if ready.is_ok_and(|answer| answer.status == 200) && has_address {
-                    let _ = events.send(Event::Ready(number));
-                    return;
-                }
-                std::thread::sleep(POLL);
-            }
+        let (events, number) = (self.events.clone(), self.number);
+        page::ask(port, wants_address, over.clone(), move |said| {
+            let event = match said {
+                Said::Address(url) => Event::Url(number, url),
+                Said::Ready => Event::Ready(number),
+            };
+            events.send(event).is_ok()
         });
     }
 
@@ -605,57 +596,4 @@ impl Supervisor {
             (self.needs.changed)();
         }
     }
-}
-
-/// Asks cloudflared for the address of its quick tunnel.
-fn quick_address(port: u16) -> Option<String> {
-    let answer = http::request(&format!("http://127.0.0.1:{port}/quicktunnel"), &[], None).ok()?;
-    let value: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
-    let host = value["hostname"].as_str().filter(|host| !host.is_empty())?;
-    Some(format!("https://{host}"))
-}
-
-/// Sees that this computer slept, or is in another network.
-struct Watch {
-    wall: chrono::DateTime<chrono::Utc>,
-    passed: Instant,
-    network: [Option<IpAddr>; 2],
-    looked: Instant,
-}
-
-impl Watch {
-    fn new(clock: &dyn Clock) -> Self {
-        Self {
-            wall: clock.now(),
-            passed: Instant::now(),
-            network: network(),
-            looked: Instant::now(),
-        }
-    }
-
-    fn has_changed(&mut self, clock: &dyn Clock) -> bool {
-        let (wall, passed) = (clock.now(), Instant::now());
-        let by_wall = (wall - self.wall).to_std().unwrap_or_default();
-        // On some systems the time that passed includes sleep; nobody waits here for so long.
-        let slept = !clock.is_played()
-            && (by_wall > passed - self.passed + SLEPT || passed - self.passed > LOOK + 2 * SLEPT);
-        (self.wall, self.passed) = (wall, passed);
-        let mut moved = false;
-        if slept || passed - self.looked >= LOOK {
-            let network = network();
-            moved = network != self.network;
-            (self.network, self.looked) = (network, passed);
-        }
-        slept || moved
-    }
-}
-
-/// Returns the addresses from which this computer would speak to the world; nothing is sent for it.
-fn network() -> [Option<IpAddr>; 2] {
-    // Addresses for documentation (RFC 5737, RFC 3849): the route is looked up, and that is all.
-    [("0.0.0.0:0", "192.0.2.1:9"), ("[::]:0", "[2001:db8::1]:9")].map(|(here, there)| {
-        let socket = UdpSocket::bind(here).ok()?;
-        socket.connect(there).ok()?;
-        Some(socket.local_addr().ok()?.ip())
-    })
 }
