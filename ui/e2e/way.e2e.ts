@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Route } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Tunnel } from "../src/lib/bindings/api";
 import { freePort, Sshd } from "./sshd";
@@ -64,7 +65,7 @@ describe("which way", () => {
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { level: 1, name: "Another program" }).waitFor();
-    await page.getByRole("listitem").getByText("tailscale", { exact: true }).waitFor();
+    await page.getByRole("list", { name: /each word/ }).getByText("tailscale", { exact: true }).waitFor();
     expect(await page.getByLabel("Command line").inputValue()).toBe("tailscale funnel {port}");
     await page.getByRole("link", { name: "Back to Public address" }).click();
     await page.getByRole("heading", { name: "The way to this computer" }).waitFor();
@@ -377,6 +378,23 @@ describe("what is rare", () => {
     await state().getByText("Lent", { exact: true }).waitFor();
     await state().scrollIntoViewIfNeeded();
     expect(await window.inspect("way-live")).toEqual([]);
+  });
+
+  it("says that the way cannot be asked, and leaves the rest of the page", async () => {
+    const { page } = window;
+    const refuse = async (route: Route): Promise<void> => {
+      if ((route.request().postDataJSON() as { command: string }).command !== "tunnel_show") return await route.fallback();
+      await route.fulfill({ json: { error: { code: "storage", message: "the disk is full" } } });
+    };
+    await page.route("**/__rpc", refuse);
+    await window.go("/settings/address");
+    await page.reload();
+    await page.getByText("The way cannot be asked.").waitFor();
+    await page.getByText("The disk is full.").waitFor();
+    await page.getByRole("heading", { name: "Listener" }).waitFor();
+    await page.getByText("The way cannot be asked.").scrollIntoViewIfNeeded();
+    expect(await window.inspect("way-error")).toEqual([]);
+    await page.unroute("**/__rpc", refuse);
   });
 
   it("fits a narrow window, letters twice as large, and a script from right to left", async () => {

@@ -224,16 +224,16 @@ pub fn recipes() -> Vec<Recipe> {
     vec![
         recipe(
             "Tailscale Funnel",
-            "Install Tailscale and sign in to it on this computer. Then type “tailscale funnel {port}” in a terminal \
-             once, with 4806 for {port}: the first time it names a page on which you allow Funnel. The address stays as \
-             long as your account and this computer's name there.",
+            "Install Tailscale and sign in to it on this computer. On Linux, let your own user manage it: sudo tailscale \
+             set --operator=$USER. Then type “tailscale funnel 4806” in a terminal once: the first time it names a page \
+             on which you allow Funnel. The address stays as long as your account and this computer's name there.",
             "tailscale funnel {port}",
             Some("https://*.ts.net"),
         ),
         recipe(
             "ngrok",
             "Make an account, put its token into ngrok's own settings once (ngrok config add-authtoken), and replace \
-             YOUR-DOMAIN by the domain that ngrok gave you; type it as the address, too. The free tier ends at 20,000 \
+             YOUR-DOMAIN by the domain that ngrok gave you; type it as the address below, too. The free tier ends at 20,000 \
              requests a month, which one mailing can use up, and it may show readers a page in between.",
             "ngrok http --url=YOUR-DOMAIN {port} --log stdout --log-format json",
             None,
@@ -248,9 +248,9 @@ pub fn recipes() -> Vec<Recipe> {
         ),
         recipe(
             "zrok",
-            "Make an account, type “zrok enable” with its token and “zrok reserve public {port}” once, and replace \
-             YOUR-SHARE by the share that it names; type its address, too. The free tier lets 25 readers through in a \
-             second.",
+            "For zrok 1. Make an account, and type “zrok enable” with its token and “zrok reserve public http://127.0.0.1:4806” once. \
+             Replace YOUR-SHARE by the share that it names, and type its address below. The free tier lets 25 readers \
+             through in a second.",
             "zrok share reserved YOUR-SHARE --headless --override-endpoint http://127.0.0.1:{port}",
             None,
         ),
