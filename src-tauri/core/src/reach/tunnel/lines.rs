@@ -357,6 +357,66 @@ mod tests {
         }
     }
 
+    /// Only who a user is, and whom files belong to, is played.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn lines_that_are_pasted_again_let_this_computer_in_by_the_last_port_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("home");
+        std::fs::create_dir(&home).unwrap();
+        let stub = |name: &str, body: &str| {
+            let file = dir.path().join(name);
+            std::fs::write(&file, format!("#!/bin/sh\n{body}\n")).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        stub("id", "exit 1");
+        stub(
+            "useradd",
+            &format!("echo \"$@\" >> {}/useradd.log", dir.path().display()),
+        );
+        stub(
+            "getent",
+            &format!("echo casement:x:1000:1000::{}:/usr/sbin/nologin", home.display()),
+        );
+        stub("chown", "exit 0");
+        let paste = |server_port: u16, key: &str| {
+            let [login, ..] = &server("casement", server_port, key)[..] else {
+                panic!("the first lines let this computer in");
+            };
+            let output = std::process::Command::new("/bin/sh")
+                .args(["-e", "-c", &login.text])
+                .env("PATH", format!("{}:/usr/bin:/bin", dir.path().display()))
+                .output()
+                .unwrap();
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        };
+        paste(18200, "ssh-ed25519 AAAA/b+c= casement");
+        paste(18200, "ssh-ed25519 OTHER another computer");
+        paste(18200, "ssh-ed25519 AAAA/b+c= casement");
+        paste(18300, "ssh-ed25519 AAAA/b+c= casement");
+        let keys = home.join(".ssh/authorized_keys");
+        assert_eq!(
+            std::fs::read_to_string(&keys).unwrap(),
+            format!(
+                "{}\n{}\n",
+                authorized_key(18200, "ssh-ed25519 OTHER another computer"),
+                authorized_key(18300, "ssh-ed25519 AAAA/b+c= casement")
+            )
+        );
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&keys), mode(&home.join(".ssh"))), (0o600, 0o700));
+        let made = std::fs::read_to_string(dir.path().join("useradd.log")).unwrap();
+        assert!(
+            made.starts_with("--create-home --shell /usr/sbin/nologin casement\n"),
+            "{made}"
+        );
+    }
+
     #[test]
     fn every_recipe_can_be_saved_once_its_words_are_filled_in() {
         for recipe in recipes() {
