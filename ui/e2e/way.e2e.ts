@@ -174,8 +174,9 @@ describe("a program of one's own", () => {
     await state().scrollIntoViewIfNeeded();
     expect(await window.inspect("way-command-connected")).toEqual([]);
 
-    await state().getByRole("button", { name: "Stop" }).click();
+    await state().getByRole("button", { name: "Stop" }).press("Enter");
     await state().getByText("Off", { exact: true }).waitFor();
+    expect(await page.evaluate(() => document.activeElement?.textContent?.trim()), "the focus stays on the button").toBe("Start");
     expect(await state().getByRole("status").innerText()).toBe("The way is off.");
     await window.go("/settings/address");
     await state().getByText("Off", { exact: true }).waitFor();
@@ -255,8 +256,9 @@ describe("a server of one's own", () => {
     await page.getByRole("button", { name: "They differ" }).click();
     await page.getByText("Then this is not your server").waitFor();
     await page.getByRole("button", { name: "Read the server’s key" }).click();
-    await page.getByRole("button", { name: "They are the same" }).click();
+    await page.getByRole("button", { name: "They are the same" }).press("Enter");
     await page.getByText("connects to no other").waitFor();
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("aria-label")), "the keyboard stays at this step").toBe("The server’s key");
 
     await page.getByRole("button", { name: "Save and connect" }).click();
     await state().locator("strong").getByText(/^Connected/).waitFor();
@@ -395,6 +397,8 @@ describe("what is rare", () => {
     await page.getByText("The way cannot be asked.").scrollIntoViewIfNeeded();
     expect(await window.inspect("way-error")).toEqual([]);
     await page.unroute("**/__rpc", refuse);
+    await page.getByRole("button", { name: "Ask again" }).click();
+    await state().waitFor();
   });
 
   it("fits a narrow window, letters twice as large, and a script from right to left", async () => {
