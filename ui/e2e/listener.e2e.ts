@@ -41,6 +41,8 @@ describe("the listener under Settings", () => {
     expect(await window.inspect("listener-off")).toEqual([]);
     await page.getByRole("radio", { name: /^None/ }).focus();
     await page.keyboard.press("Tab");
+    expect(await page.evaluate(focused)).toContain("I have a domain");
+    await page.keyboard.press("Tab");
     expect(await page.evaluate(focused)).toBe("Ports and proxy");
     await page.keyboard.press("Enter");
     await page.keyboard.press("Tab");

@@ -31,6 +31,7 @@ const audience = () => import("./views/audience/Audience.svelte");
 const report = () => import("./views/report/Report.svelte");
 const activity = () => import("./views/activity/Activity.svelte");
 const settings = () => import("./views/settings/Settings.svelte");
+const way = () => import("./views/settings/WaySetUp.svelte");
 const outbox = () => import("./views/outbox/Outbox.svelte");
 const welcome = () => import("./views/welcome/Welcome.svelte");
 
@@ -52,5 +53,6 @@ export const routes: readonly Route[] = [
   { pattern: "/outbox/:id", place: "campaigns", load: outbox },
   { pattern: "/settings", place: "settings", load: settings },
   { pattern: "/settings/:section", place: "settings", load: settings },
+  { pattern: "/settings/address/:way", place: "settings", load: way },
   { pattern: "/welcome", place: "home", frame: "whole", load: welcome },
 ];

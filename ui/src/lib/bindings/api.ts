@@ -2074,17 +2074,22 @@ value: string,
 says: Says, };
 export type Lines = { 
 /**
- * What is done here, as a sentence.
+ * What they are for.
+ */
+part: LinesPart, 
+/**
+ * What is done here, in a sentence or two.
  */
 title: string, 
 /**
- * Where the lines go: "on the server, as root", or a file.
+ * Where the lines go: "On the server, as root", or a file.
  */
 place: string, 
 /**
  * The lines.
  */
 text: string, };
+export type LinesPart = "login" | "keep_alive" | "caddy" | "nginx" | "service";
 export type List = { 
 /**
  * Its id.
@@ -3462,7 +3467,6 @@ italic: boolean,
  * `https:`, `http:`, `mailto:` or `tel:`; empty is no link.
  */
 link: string, };
-export type State = "stopped" | "starting" | "url_known" | "probing" | "live" | "degraded" | "backoff" | "needs_user";
 export type Tag = "settings" | "accounts" | "reach" | "contacts" | "lists" | "campaigns" | "opens" | "activity" | "outbox" | "jobs";
 export type TestMailResponse = { 
 /**
@@ -3548,7 +3552,43 @@ export type Touched = {
  * How many.
  */
 count: number, };
-export type Trouble = "login" | "quota" | "port_held" | "host_key_changed" | "not_permitted" | "no_network" | "server_away" | "lost" | "program_missing" | "unfinished" | "never_ready" | "not_reached" | "hindered" | "ended";
+export type Trouble = { 
+/**
+ * The mail.
+ */
+message: MessageId, 
+/**
+ * To whom; `null` once the person is erased.
+ */
+contact: ContactId | null, 
+/**
+ * Their name, or their address.
+ */
+label: string, 
+/**
+ * Their address.
+ */
+email: string, 
+/**
+ * `rejected`, `skipped` (it could not be made) or `uncertain`.
+ */
+state: MessageState, 
+/**
+ * The server's words, or what happened.
+ */
+reply: string, 
+/**
+ * When that was.
+ */
+at: string | null, 
+/**
+ * It was given up after attempts that might have worked: another one may.
+ */
+temporary: boolean, 
+/**
+ * It cannot be sent again: the person was erased, or this address gets no mail any more.
+ */
+stopped: boolean, };
 export type Tunnel = { 
 /**
  * The way; `null` where none was chosen.
@@ -3561,7 +3601,7 @@ runs_program: boolean,
 /**
  * Where it is.
  */
-state: State, 
+state: TunnelState, 
 /**
  * The state in a sentence, with what to do.
  */
@@ -3577,7 +3617,7 @@ permanence: Permanence | null,
 /**
  * What went wrong last.
  */
-trouble: Trouble | null, 
+trouble: TunnelTrouble | null, 
 /**
  * More about that.
  */
@@ -3719,6 +3759,8 @@ token?: Secret,
  */
 use_address: boolean, };
 export type TunnelShow = Record<symbol, never>;
+export type TunnelState = "stopped" | "starting" | "url_known" | "probing" | "live" | "degraded" | "backoff" | "needs_user";
+export type TunnelTrouble = "login" | "quota" | "port_held" | "host_key_changed" | "not_permitted" | "no_network" | "server_away" | "lost" | "program_missing" | "unfinished" | "never_ready" | "not_reached" | "hindered" | "ended";
 export type TunnelUp = Record<symbol, never>;
 export type UnknownPolicy = "personal" | "shared" | "none";
 export type Unmeasured = "nothing_accepted" | "no_pixel" | "not_open" | "never_reachable";

@@ -205,9 +205,9 @@ pub fn lines(engine: &Arc<Engine>, request: TunnelLines) -> Result<TunnelLinesRe
         ),
         _ => None,
     };
-    Ok(TunnelLinesResponse {
-        steps: paste::of(&request.way, public_key.as_deref(), request.port.unwrap_or(PORT)),
-    })
+    let steps = paste::of(&request.way, public_key.as_deref(), request.port.unwrap_or(PORT))
+        .map_err(|(field, sentence)| Error::field(field, sentence))?;
+    Ok(TunnelLinesResponse { steps })
 }
 
 /// Answers which programs are on this computer.

@@ -125,7 +125,7 @@ pub struct Means<'a> {
 }
 
 /// Names of hosts for ssh: no spaces, and nothing that would be taken for an option.
-fn is_plain(text: &str, more: &str) -> bool {
+pub(super) fn is_plain(text: &str, more: &str) -> bool {
     !text.is_empty()
         && text.len() <= 253
         && !text.starts_with('-')
