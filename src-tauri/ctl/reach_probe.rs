@@ -3,6 +3,7 @@
 use crate::run::Session;
 use anyhow::Result;
 use casement_core::api::{Probe, ProbeVerdict, Reach};
+use casement_core::report::words::percent;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -50,6 +51,15 @@ fn status(reach: &Reach) -> String {
     }
     if let Some(at) = reach.next_probe_at {
         out.push_str(&format!("Asked again {}\n", at.format("%Y-%m-%d %H:%M:%S UTC")));
+    }
+    if let Some(permanence) = reach.permanence {
+        out.push_str(&format!("Lasts: {}\n", crate::routes::lasts(permanence)));
+    }
+    if let Some(share) = reach.running_last_week {
+        out.push_str(&format!(
+            "This computer answered {} of the last seven days\n",
+            percent(share)
+        ));
     }
     out.push_str(&format!(
         "Opened through it in the last day: {}\n",

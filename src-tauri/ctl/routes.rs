@@ -76,13 +76,17 @@ fn routes(found: &Routes) -> String {
     out
 }
 
+/// How long an address lasts, in a word or two.
+pub fn lasts(permanence: Permanence) -> &'static str {
+    match permanence {
+        Permanence::Own => "your own",
+        Permanence::Lent => "lent",
+        Permanence::Temporary => "for a while",
+    }
+}
+
 fn row(row: &RouteRow) -> Vec<String> {
-    let lasts = match row.permanence {
-        None => "",
-        Some(Permanence::Own) => "your own",
-        Some(Permanence::Lent) => "lent",
-        Some(Permanence::Temporary) => "for a while",
-    };
+    let lasts = row.permanence.map_or("", lasts);
     let address = match row.kind {
         RouteKind::None => "none".to_owned(),
         _ if row.tried_out => format!("{} (for trying out)", row.url),

@@ -16,6 +16,10 @@ data! {
         pub address: Address,
         /// The listener answers on this computer.
         pub listening: bool,
+        /// How long such an address lasts; `null` without one.
+        pub permanence: Option<Permanence>,
+        /// Share of the last seven days in which this computer answered, 0 to 1; `null` before the first day is over.
+        pub running_last_week: Option<f64>,
         /// What the last probe of it saw.
         pub probe: Option<Probe>,
         /// When it was last proved from outside.

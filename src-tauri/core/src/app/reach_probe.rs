@@ -8,7 +8,7 @@
 use super::bell::Bell;
 use super::engine::Engine;
 use super::reach::{self, Route};
-use super::tracking;
+use super::{routes, tracking};
 use crate::api::{
     ActivityKind, Error, Probe, ProbeVerdict, Reach, ReachGet, ReachLevel, ReachProbe, Result, RouteKind, Tag,
 };
@@ -334,6 +334,8 @@ pub fn get(engine: &Arc<Engine>, _request: ReachGet) -> Result<Reach> {
     Ok(Reach {
         address: reach::describe(route.kind, &route.base_url),
         listening: tracking::status(engine).is_some(),
+        permanence: routes::permanence(&route),
+        running_last_week: routes::running_last_week(engine)?.map(|share| share.share),
         probe,
         last_good,
         misses,

@@ -2714,6 +2714,14 @@ address: Address,
  */
 listening: boolean, 
 /**
+ * How long such an address lasts; `null` without one.
+ */
+permanence: Permanence | null, 
+/**
+ * Share of the last seven days in which this computer answered, 0 to 1; `null` before the first day is over.
+ */
+running_last_week: number | null, 
+/**
  * What the last probe of it saw.
  */
 probe: Probe | null, 

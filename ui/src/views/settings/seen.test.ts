@@ -24,6 +24,8 @@ function reach(over: Partial<Reach> = {}): Reach {
     last_good: null,
     misses: 0,
     next_probe_at: "2026-04-01T08:00:30Z",
+    permanence: "own",
+    running_last_week: null,
     opens_last_day: 0,
     ...over,
   };
