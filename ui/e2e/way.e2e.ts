@@ -171,8 +171,13 @@ describe("a program of one's own", () => {
     await state().getByText(/^Its last \d+ lines$/).click();
     await state().getByText(`started for ${port} as Ana and friends`).waitFor();
     await state().getByText("⟨U+202E⟩back to front").first().waitFor();
+    // Told anew, what is read stays open: looked at once the window has drawn it.
+    const told = page.waitForResponse((response) => response.request().postData()?.includes('"tunnel_show"') ?? false);
+    await window.call("tunnel_up", {});
+    await told;
     await state().scrollIntoViewIfNeeded();
     expect(await window.inspect("way-command-connected")).toEqual([]);
+    expect(await state().getByText("⟨U+202E⟩back to front").first().isVisible()).toBe(true);
 
     await state().getByRole("button", { name: "Stop" }).press("Enter");
     await state().getByText("Off", { exact: true }).waitFor();
