@@ -17,11 +17,18 @@ const DOORS: &[(&str, &[&str])] = &[
     ("mail_builder", &["render::mime"]),
     ("tiny_http", &["listener::server"]),
     ("hyper", &["listener::gate"]),
-    // The second is the port of one login, which reads one request of a browser.
-    ("httparse", &["listener::gate", "net::oauth"]),
+    // The second is the port of one login, which reads one request of a browser; the third reads one answer.
+    (
+        "httparse",
+        &["listener::gate", "net::oauth", "reach::probe::asker"],
+    ),
     ("oauth2", &["net::oauth"]),
-    ("x509_parser", &["mail::smtp"]),
-    ("tokio", &["listener::gate", "mail::smtp", "net"]),
+    // The second tells when the certificate of a public address ends.
+    ("x509_parser", &["mail::smtp", "reach::probe::asker"]),
+    (
+        "tokio",
+        &["listener::gate", "mail::smtp", "net", "reach::probe::asker"],
+    ),
     ("mrml", &["render::mjml"]),
     ("minijinja", &["render"]),
     ("pulldown_cmark", &["render"]),
@@ -78,6 +85,10 @@ const PURE: &[&str] = &[
     "reach::tunnel::state",
     "report::rate",
     "report::series",
+    "reach::probe::schedule",
+    "reach::probe::sight",
+    "reach::probe::verdict",
+    "reach::route",
 ];
 
 /// What no pure module may name.

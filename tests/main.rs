@@ -18,6 +18,7 @@
 //! - `judge_file`: what `judge` says of user agents, and of files that it cannot read.
 //! - `kill_sending`: the sending process is killed, again and again, and nobody is left out or sent to twice.
 //! - `listening`: what `listen` prints while it runs, and what the report says of the time it did not.
+//! - `routes`: the addresses that mails were sent with, and what is typed before a launch, by the real process.
 //! - `sending_on`: a campaign with files; retry, new people, copies and uncertain mails, by the real process.
 //! - `sign_in`: `account login` and `account trust` at Postfix and Dovecot, which ask the authorization server.
 //! - `simulate`: invented campaigns through the real judge, the report beside the truth.
@@ -51,9 +52,11 @@ mod indistinguishable;
 mod judge_file;
 mod kill_sending;
 mod listening;
+mod outside;
 mod reach;
 mod reach_mail;
 mod real_mail;
+mod routes;
 mod sending_on;
 mod sign_in;
 mod simulate;

@@ -217,6 +217,17 @@ fn mail_whose_addresses_lead_through_ssh_and_caddy_is_opened_and_refused_through
         Err(why) => return skip("reach_mail", &why),
     };
     let serving = world.serve();
+    let proved = world.ctl.run(["reach", "probe"]);
+    assert_eq!(
+        proved.code,
+        Some(0),
+        "this Casement is found from outside: {proved:?}"
+    );
+    assert_eq!(proved.json["url"], json!(world.base));
+    assert!(proved.json["certificate_until"].is_string(), "{proved:?}");
+    until("the address should be known as reachable", || {
+        (world.ctl.call("listener_status", json!({}))["level"] == "reachable").then_some(())
+    });
     let id = world.send();
     let sent = Instant::now();
     let pixel = |reader: &str| {

@@ -144,7 +144,12 @@ impl Club {
             Some(0),
             "nothing is wrong with this campaign: {preflight:?}"
         );
-        self.ctl.ok(["campaign", "launch", &id, "--yes"]);
+        let mut launch = vec!["campaign", "launch", &id, "--yes"];
+        // The servers are this computer's own, and so is the address: it may well be gone tomorrow.
+        if let Some(host) = preflight.json["confirm_host"].as_str() {
+            launch.extend(["--confirm-host", host]);
+        }
+        self.ctl.ok(launch);
         self.ctl.ok(["send", "--campaign", &id]);
         id
     }

@@ -29,6 +29,9 @@ pub struct AddNew {
     /// Send at once where nothing is wrong, and confirm the warnings.
     #[arg(long)]
     yes: bool,
+    /// Send with an address that may be gone soon: its host, typed out.
+    #[arg(long, value_name = "HOST")]
+    confirm_host: Option<String>,
     /// Throw away what was prepared instead.
     #[arg(long, conflicts_with = "yes")]
     discard: bool,
@@ -172,7 +175,10 @@ impl Session {
         let preflight: Preflight = serde_json::from_value(found["prepared"].clone())?;
         let mut launched = false;
         if preflight.ready && options.yes {
-            let request = json!({ "id": id, "confirmed": true });
+            let mut request = json!({ "id": id, "confirmed": true });
+            if let Some(host) = &options.confirm_host {
+                request["confirm_host"] = json!(host);
+            }
             self.access.call("campaign_follow_up_launch", request)?;
             launched = true;
         }

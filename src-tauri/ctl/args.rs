@@ -33,7 +33,7 @@ pub enum Command {
     /// The base address that mails carry from now on.
     #[command(subcommand)]
     Address(Address),
-    /// The way that readers take to this computer.
+    /// The public address: the way to it, how it is seen from outside, and every address that mails were sent with.
     #[command(subcommand)]
     Reach(crate::reach::Reach),
     /// People.
@@ -505,6 +505,9 @@ pub enum Campaign {
         /// Hours in which nothing leaves, such as `21:00-08:00`.
         #[arg(long)]
         quiet_hours: Option<String>,
+        /// Send with an address that may be gone soon: its host, typed out.
+        #[arg(long, value_name = "HOST")]
+        confirm_host: Option<String>,
     },
     /// How it is being sent: pace, forecast, accounts, errors.
     Progress {

@@ -2,7 +2,7 @@
 
 use crate::args::Campaign;
 use crate::run::{Session, text_or_stdin};
-use crate::{after, print, tables};
+use crate::{after, print, routes, tables};
 use anyhow::{Context, Result};
 use casement_core::api::{self, Code, Preflight};
 use serde_json::{Value, json};
@@ -67,6 +67,7 @@ impl Session {
                 zone,
                 when_late,
                 quiet_hours,
+                confirm_host,
             } => {
                 let mut request = json!({ "id": id, "delay_secs": delay, "confirmed": yes });
                 if let Some(at) = at {
@@ -85,6 +86,9 @@ impl Session {
                     })?;
                     request["quiet"] =
                         json!({ "from": format!("{from}:00"), "until": format!("{until}:00") });
+                }
+                if let Some(host) = confirm_host {
+                    request["confirm_host"] = json!(host);
                 }
                 return self.launch(id, request);
             }
@@ -146,6 +150,9 @@ impl Session {
         }
         match self.access.call("campaign_launch", request) {
             Ok(_) => {}
+            Err(error) if routes::asks_for_host(&error) => {
+                return Err(error.context("not launched; say --confirm-host HOST if you mean that address"));
+            }
             Err(error)
                 if !yes
                     && error

@@ -18,6 +18,8 @@ mod judge;
 mod machine;
 mod print;
 mod reach;
+mod reach_probe;
+mod routes;
 mod run;
 mod serve;
 mod sign_in;

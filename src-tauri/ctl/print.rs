@@ -104,7 +104,7 @@ pub fn report(report: &Report) -> String {
     out.push_str(&format!("  {tracked} could be measured of {accepted} accepted"));
     if let Some(share) = report.reachable_share {
         out.push_str(&format!(
-            " · listener reachable {} of the window so far",
+            " · readers could get through {} of the window so far",
             words::percent(share)
         ));
     }
@@ -169,6 +169,11 @@ pub fn preflight(preflight: &Preflight) -> String {
         for example in &finding.examples {
             out.push_str(&format!("    {example}\n"));
         }
+    }
+    if let Some(host) = &preflight.confirm_host {
+        out.push_str(&format!(
+            "To launch it with that address all the same, say --confirm-host {host}\n"
+        ));
     }
     out.push_str(if preflight.ready {
         "Ready to launch.\n"

@@ -20,6 +20,15 @@ pub enum Reach {
     /// process takes readers in until it is told to end, and the tunnel ends with it. With --json: one document a line
     /// at every change.
     Up,
+    /// Say how the public address is: what mails carry, and when it was last seen from outside.
+    Status,
+    /// Ask an address for a proof that this Casement answers behind it. Exit 1 where it does not.
+    Probe {
+        /// Scheme, host and port [default: the address in use].
+        url: Option<String>,
+    },
+    /// Every address that mails were sent with: what depends on it, and until when.
+    Routes,
 }
 
 /// Starts the tunnel, and stays with it where this process is the engine.

@@ -3,7 +3,7 @@
 use crate::access::{self, Access};
 use crate::args::{Address, Args, Command, Contacts, Import};
 use crate::reach::Reach;
-use crate::{demo, judge, print, serve, simulate, tables};
+use crate::{demo, judge, print, routes, serve, simulate, tables};
 use anyhow::{Context, Result, bail};
 use casement_core::api::{self, Report, SendingStatus};
 use casement_core::engine::socket;
@@ -63,6 +63,7 @@ impl Session {
         match command {
             Command::Import(options) => self.import(&options)?,
             Command::Address(command) => self.address(command)?,
+            Command::Reach(command) => return self.reach(command),
             Command::Contacts(command) => self.contacts(command)?,
             Command::Account(command) => return self.account(command),
             Command::Campaign(command) => return self.campaign(command),
@@ -84,7 +85,6 @@ impl Session {
             | Command::Simulate(_)
             | Command::Judge { .. }
             | Command::Rpc
-            | Command::Reach(_)
             | Command::Restore(_)
             | Command::Listen(_)
             | Command::Serve(_) => {
@@ -158,18 +158,15 @@ impl Session {
     }
 
     fn address(&mut self, command: Address) -> Result<()> {
-        let address = match command {
-            Address::Set { url, local } => self
-                .access
-                .call("address_set", json!({ "url": url, "local": local }))?,
-            Address::None => self.access.call("address_set", json!({ "url": null }))?,
-            Address::Show => self.access.call("address_show", json!({}))?,
-        };
-        self.show(&address, || {
-            let url = address["url"].as_str().unwrap_or("none");
-            format!("{url}\n{}\n", address["meaning"].as_str().unwrap_or_default())
-        });
-        Ok(())
+        match command {
+            Address::Set { url, local } => self.set_address(&json!({ "url": url, "local": local })),
+            Address::None => self.set_address(&json!({ "url": null })),
+            Address::Show => {
+                let address = self.access.call("address_show", json!({}))?;
+                self.show(&address, || routes::address(&address));
+                Ok(())
+            }
+        }
     }
 
     /// Finds a contact by id or address.

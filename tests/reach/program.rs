@@ -30,13 +30,13 @@ fn number(file: &Path) -> i32 {
 fn stays(ctl: &Ctl) -> (PathBuf, PathBuf) {
     let at = ctl.home().display();
     let body = format!(
-        "echo $$ > {at}/new; mv {at}/new {at}/pid\necho 'url=https://one.example.app'\nexec sleep 600"
+        "echo $$ > {at}/new; mv {at}/new {at}/pid\necho 'url=https://one.example.org'\nexec sleep 600"
     );
     (tool(ctl, "tool", &body), ctl.home().join("pid"))
 }
 
 fn way(program: &Path) -> Value {
-    json!({ "kind": "command", "argv": [program, "{port}"], "pattern": "https://*.example.app" })
+    json!({ "kind": "command", "argv": [program, "{port}"], "pattern": "https://*.example.org" })
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn a_server_takes_the_tunnel_with_it_up_and_down() {
     let first = number(&pid);
     // Another process asks by way of the first, and ends by itself.
     let (mut group, address) = reach_up(&ctl);
-    assert_eq!(address, "https://one.example.app");
+    assert_eq!(address, "https://one.example.org");
     assert_eq!(group.wait(), Some(0));
     let status = ctl.call("listener_status", json!({}));
     let entrances = status["entrances"].as_array().unwrap();
@@ -101,7 +101,7 @@ fn every_change_is_one_line_of_json() {
         (line["state"] == "live").then_some(line)
     });
     assert_eq!(states.first().map(String::as_str), Some("starting"));
-    assert_eq!(live["url"], "https://one.example.app");
+    assert_eq!(live["url"], "https://one.example.org");
     assert_eq!(live["permanence"], "temporary");
     crate::harness::sshd::stop(number(&pid));
     until("its end should be told", || {
@@ -227,7 +227,7 @@ fn the_program_ends_with_its_tunnel_by_ctrl_c_in_a_terminal_too() {
         json!({ "way": way(&program), "port": free_port() }),
     );
     let mut said = Announced::start(&ctl, &["reach", "up"]);
-    assert_eq!(said.line(), "https://one.example.app");
+    assert_eq!(said.line(), "https://one.example.org");
     // A terminal signals the whole group at once.
     let group = rustix::process::Pid::from_child(&said.group.child);
     rustix::process::kill_process_group(group, rustix::process::Signal::INT).unwrap();

@@ -275,7 +275,8 @@ fn prepared(folder: &Path, program: PathBuf, people: usize, sink: &Sink) -> Resu
     let first = home.first();
     let draft = home.file("campaign.json", &letter("Sink", "Members"))?;
     home.ask(&first, &["campaign", "create", &draft])?;
-    home.ask(&first, &["campaign", "launch", "1", "--yes"])?;
+    let launch = ["campaign", "launch", "1", "--yes", "--confirm-host", "127.0.0.1"];
+    home.ask(&first, &launch)?;
     Ok(home)
 }
 

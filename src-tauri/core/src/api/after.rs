@@ -119,6 +119,9 @@ data! {
         /// Says that the warnings were seen; errors cannot be confirmed away.
         #[serde(default)]
         pub confirmed: bool,
+        /// The host of an address that may not last, as the user typed it; see [`Preflight`].
+        #[serde(default)] #[ts(optional)]
+        pub confirm_host: Option<String>,
     }
 
     /// Throws away what was prepared for people who joined since. Announces `campaigns`.

@@ -358,6 +358,17 @@ data! {
         pub seconds: Option<u64>,
         /// Sent into the embedded outbox: practice.
         pub practice: bool,
+        /// The host that has to be typed before it is launched, because the address may be gone long before the window is
+        /// over; `null` where none has to. A later time of launch may ask for it, too.
+        #[serde(default)]
+        pub confirm_host: Option<String>,
+        /// Why the address may not last, in a sentence; `null` where it lasts, and of practice.
+        #[serde(default)]
+        pub lasts: Option<String>,
+        /// That this computer has to be on, and how much of the last week it was, in a sentence; `null` where mails carry no
+        /// public address, and of practice.
+        #[serde(default)]
+        pub only_while_on: Option<String>,
     }
 
     /// A prepared mail that is worth a look.
@@ -393,6 +404,9 @@ data! {
         /// Says that the warnings were seen; errors cannot be confirmed away.
         #[serde(default)]
         pub confirmed: bool,
+        /// The host of an address that may not last, as the user typed it; see [`Preflight`].
+        #[serde(default)] #[ts(optional)]
+        pub confirm_host: Option<String>,
     }
 
     /// Asks how a launched campaign is being sent. Provides `campaigns`, `accounts`.

@@ -86,9 +86,13 @@ commands! {
     tunnel_key(TunnelKey) -> TunnelKeyResponse = app::tunnel::key;
     tunnel_host_key(TunnelHostKey) -> TunnelHostKeyResponse = app::tunnel::host_key;
     tunnel_programs(TunnelPrograms) -> TunnelProgramsResponse = app::tunnel::programs;
+    address_preview(AddressPreview) -> AddressPreviewed = app::routes::preview, provides [Reach, Campaigns];
+    routes_get(RoutesGet) -> Routes = app::routes::get, provides [Reach, Campaigns, Opens];
     listener_status(ListenerStatusGet) -> ListenerStatus = app::reach::listener_status, provides [Reach];
     listener_start(ListenerStart) -> ListenerStatus = app::reach::listener_start;
     listener_stop(ListenerStop) -> ListenerStatus = app::reach::listener_stop;
+    reach_get(ReachGet) -> Reach = app::reach_probe::get, provides [Reach, Opens];
+    reach_probe(ReachProbe) -> Probe = app::reach_probe::probe;
 
     sending_start(SendingStart) -> SendingStatus = app::control::start;
     sending_stop(SendingStop) -> SendingStatus = app::control::stop;
@@ -207,11 +211,13 @@ impl Declarations<'_> {
     fn add<T: ts_rs::TS + 'static + ?Sized>(&mut self) {
         if T::output_path().is_some() {
             let name = T::ident(self.config);
-            if self.out.contains_key(&name) {
+            let declaration = format!("export {}\n", T::decl(self.config));
+            if let Some(known) = self.out.get(&name) {
+                // The window would compile against one of them, and be given the other.
+                assert_eq!(known, &declaration, "two types are called {name}");
                 return;
             }
-            self.out
-                .insert(name, format!("export {}\n", T::decl(self.config)));
+            self.out.insert(name, declaration);
         }
         T::visit_dependencies(self);
     }

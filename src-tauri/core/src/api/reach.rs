@@ -14,22 +14,19 @@ data! {
     pub struct Reach {
         /// What mails carry.
         pub address: Address,
-        /// How long such an address lasts; `null` without a public address.
-        pub permanence: Option<Permanence>,
         /// The listener answers on this computer.
         pub listening: bool,
         /// What the last probe of it saw.
         pub probe: Option<Probe>,
         /// When it was last proved from outside.
         pub last_good: Option<Instant>,
-        /// Probes in a row that failed.
+        /// Probes in a row that say that readers cannot get through.
         pub misses: u32,
-        /// When it is probed again by itself.
+        /// When it is probed again by itself; `null` where nobody does: no listener runs, mails carry no public address, or
+        /// one that is reserved for examples and tests.
         pub next_probe_at: Option<Instant>,
-        /// Opens of mails that carry it, in the last 24 hours.
+        /// Mails that carry it and were opened for the first time in the last 24 hours.
         pub opens_last_day: u32,
-        /// Share of the last seven days in which this computer answered, 0 to 1; `null` before the first day is over.
-        pub running_last_week: Option<f64>,
     }
 
     /// Asks an address for a proof that this Casement answers behind it. Announces `reach`.
@@ -51,7 +48,7 @@ data! {
         pub sentence: String,
         /// What to do about it.
         pub advice: Option<String>,
-        /// From the question to the answer, in milliseconds.
+        /// From the first word to the whole answer, the lookup of the name left out, in milliseconds.
         pub latency_ms: Option<u32>,
         /// When its certificate ends.
         pub certificate_until: Option<Instant>,
@@ -74,15 +71,21 @@ data! {
         pub kind: RouteKind,
         /// How long such an address lasts; `null` for kind *none*.
         pub permanence: Option<Permanence>,
+        /// Why it may not last, in a sentence; `null` for a name of one's own and for kind *none*.
+        pub lasts: Option<String>,
         /// Mails carry it from now on.
         pub current: bool,
+        /// Nobody elsewhere can reach it: it was tried out.
+        pub tried_out: bool,
         /// When it was used first.
         pub since: Instant,
-        /// Sent mails whose opens still count and whose pixels and links name it.
+        /// Sent mails whose pixels and links name it, of campaigns whose window is not over.
         pub live_messages: u32,
         /// Campaigns to which those belong.
         pub live_campaigns: u32,
-        /// Mails that were sent with it at all: their links to unsubscribe name it for ever.
+        /// Mails of launched campaigns that are still to be sent and will carry it.
+        pub waiting: u32,
+        /// Mails that were sent with it at all: their links to unsubscribe name it for ever. Practice is left out.
         pub messages: u32,
         /// When the last window of those campaigns ends.
         pub until: Option<Instant>,
@@ -92,6 +95,34 @@ data! {
         pub last_good: Option<Instant>,
         /// Opens of mails that carry it, in the last 24 hours.
         pub opens_last_day: u32,
+    }
+
+    /// Asks what another base address would change, as [`super::AddressSet`] would set it; changes nothing. Refused where
+    /// that would be. Provides `reach`, `campaigns`.
+    pub struct AddressPreview {
+        /// Scheme, host and port; `null` is *none*.
+        pub url: Option<String>,
+        /// Must be said for an address on this computer.
+        #[serde(default)]
+        pub local: bool,
+    }
+
+    /// What another base address would change.
+    pub struct AddressPreviewed {
+        /// What mails would carry.
+        pub address: Address,
+        /// It is another one than now.
+        pub changed: bool,
+        /// Mails still depend on the one in use: to be said before it is changed.
+        pub ask: bool,
+        /// Sent mails of campaigns whose window is not over, which go on naming the one in use.
+        pub live_messages: u32,
+        /// What goes on pointing at addresses that mails carried until now, a sentence each.
+        pub keeps: Vec<String>,
+        /// How long the new address lasts; `null` for kind *none*.
+        pub permanence: Option<Permanence>,
+        /// Why it may not last, in a sentence.
+        pub lasts: Option<String>,
     }
 }
 

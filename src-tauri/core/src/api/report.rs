@@ -89,7 +89,8 @@ data! {
         pub minutes: u32,
         /// In time order, only where something happened.
         pub points: Vec<SeriesPoint>,
-        /// Intervals in which the listener was up, cut to the chart.
+        /// Intervals in which opens could arrive, cut to the chart: the listener was up, and the address of the mails was
+        /// not known to lead elsewhere.
         pub up: Vec<[Instant; 2]>,
         /// The window.
         pub window: Option<Window>,
@@ -421,7 +422,8 @@ pub struct Report {
     /// The interval of the estimate, `[low, high]`; `null` exactly where the estimate is. Wilson's 95 % interval
     /// where everybody can be told, wider the more readers are only assumed to be like the others.
     pub interval: Option<[f64; 2]>,
-    /// The share of the window so far in which the listener was up; `null` before the window opens.
+    /// The share of the window so far in which the listener was up and the address of the mails was not known to lead
+    /// elsewhere; `null` before the window opens.
     pub reachable_share: Option<f64>,
     /// Messages by state.
     pub counts: BTreeMap<String, u32>,

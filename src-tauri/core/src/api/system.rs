@@ -365,8 +365,10 @@ impl RouteKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum ReachLevel {
-    /// The listener answers and mails carry a public address.
+    /// The listener answers, and was seen from outside at the public address lately.
     Reachable,
+    /// The listener answers, and mails carry a public address at which it was not seen from outside.
+    Unproved,
     /// The listener answers on this computer only.
     LocalOnly,
     /// Nothing can reach us.

@@ -384,6 +384,7 @@ mod tests {
             when_late: None,
             quiet: None,
             confirmed: true,
+            confirm_host: None,
         };
         launch::launch(&stage.bench.engine, request).unwrap();
         stage.bench.clock.advance(TimeDelta::hours(9));

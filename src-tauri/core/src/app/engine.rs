@@ -77,6 +77,8 @@ pub struct Engine {
     /// The tunnel, while it is followed.
     pub(crate) tunnel: super::tunnel::Desk,
     pub(crate) tools: Tools,
+    /// Looks at the public address from outside.
+    pub(crate) probes: super::reach_probe::Desk,
     /// The dispatcher, while it runs.
     pub(crate) sender: Mutex<Option<super::sending::Running>>,
     /// Readers who asked for what is held about them.
@@ -146,6 +148,7 @@ impl Engine {
             listener: Mutex::default(),
             tunnel: super::tunnel::Desk::default(),
             tools: options.tools,
+            probes: super::reach_probe::Desk::default(),
             sender: Mutex::default(),
             data_requests: super::data_request::Desk::default(),
             upkeep: super::upkeep::Desk::default(),

@@ -241,7 +241,10 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignFollowUpLaunch) -> Result<D
     let seen = engine.read(|conn| kept(conn, id))?.ok_or_else(none)?;
     let preflight = seen.preflight()?.ok_or_else(none)?;
     let to_send = preflight.to_send;
-    launch::refuse_findings(&standing(engine, id, preflight)?, request.confirmed)?;
+    let typed = request.confirm_host.as_deref();
+    let standing = standing(engine, id, preflight)?;
+    launch::refuse_findings(&standing, request.confirmed, typed)?;
+    launch::refuse_host(standing.confirm_host.as_deref(), typed)?;
     let now = engine.clock.now();
     let deputy = engine.clone();
     engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {

@@ -3,6 +3,8 @@
 //! Preparing fills the ledger, invisible until launch, and audits every mail; a crash in between is discarded at
 //! the next start. Launching is one small transaction: what was prepared must still be so.
 
+mod refusals;
+
 use super::auditing::{self, Steps};
 use super::engine::Engine;
 use super::preflight::{self, Facts, For, Prepared};
@@ -25,6 +27,9 @@ use crate::store::{Conn, Priority, after, closing, message};
 use crate::tracking::token::Token;
 use chrono::TimeDelta;
 use std::sync::Arc;
+
+use refusals::{changed, refuse_changes, refuse_unprepared};
+pub(super) use refusals::{refuse_findings, refuse_host};
 
 /// Days over which tracked mails to one person are counted.
 const CAP_DAYS: i64 = 30;
@@ -275,7 +280,8 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
     }
     let facts = preflight::facts(engine, id, For::Sending)?;
     refuse_unprepared(&facts)?;
-    refuse_findings(&preflight::standing_of(engine, &facts)?, request.confirmed)?;
+    let typed = request.confirm_host.as_deref();
+    refuse_findings(&preflight::standing_of(engine, &facts)?, request.confirmed, typed)?;
     refuse_changes(engine, &facts)?;
     let now = engine.clock.now();
     let first_mail_at = first_mail_at(&request, now)?;
@@ -311,6 +317,9 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
             "The campaign's window is over by then. Choose an earlier time or a later end.",
         ));
     }
+    // How long the address has to last is told by the window that it really gets.
+    let host = facts.host_to_confirm(Some(window));
+    refuse_host(host.as_deref(), typed)?;
     engine.write(&[Tag::Campaigns, Tag::Activity], move |conn| {
         let head = head(conn, id)?;
         let same = head.state == CampaignState::Prepared
@@ -332,12 +341,11 @@ pub fn launch(engine: &Arc<Engine>, request: CampaignLaunch) -> Result<Done> {
         )?;
         standing::unblock(conn, &standing::accounts(conn, &head)?)?;
         message::enqueue(conn, id, first_mail_at, now, sending::CHUNK)?;
-        note(
-            conn,
-            id,
-            now,
-            if is_scheduled { "Scheduled." } else { "Launched." },
-        )
+        let done = if is_scheduled { "Scheduled." } else { "Launched." };
+        let said = host.map_or(String::new(), |host| {
+            format!(" {host}, which may not last, was typed to confirm.")
+        });
+        note(conn, id, now, &format!("{done}{said}"))
     })?;
     // The rest is queued by the dispatcher, in chunks: nobody waits for it.
     sending::wake(engine);
@@ -366,80 +374,6 @@ fn first_mail_at(request: &CampaignLaunch, now: Instant) -> Result<Instant> {
         ));
     }
     Ok(first)
-}
-
-fn refuse_unprepared(facts: &Facts) -> Result<()> {
-    let head = &facts.campaign.head;
-    match head.state {
-        CampaignState::Prepared if head.prepared_revision == Some(head.revision) => Ok(()),
-        CampaignState::Draft | CampaignState::Prepared => {
-            Err(match facts.findings(facts.audience).into_iter().find(blocks) {
-                Some(found) => Error::conflict(found.message),
-                None => Error::conflict(format!("{} is not prepared. Prepare it first.", head.name)),
-            })
-        }
-        CampaignState::Preparing => Err(Error::conflict(format!("{} is still being prepared.", head.name))),
-        _ => Err(Error::conflict(format!("{} was launched already.", head.name))),
-    }
-}
-
-fn blocks(found: &Finding) -> bool {
-    found.level == FindingLevel::Error
-}
-
-pub(super) fn refuse_findings(preflight: &Preflight, confirmed: bool) -> Result<()> {
-    if let Some(found) = preflight.findings.iter().find(|found| blocks(found)) {
-        return Err(Error::conflict(found.message.clone()));
-    }
-    let warnings: Vec<&str> = preflight
-        .findings
-        .iter()
-        .filter(|found| found.level == FindingLevel::Warning)
-        .map(|found| found.message.as_str())
-        .collect();
-    if !warnings.is_empty() && !confirmed {
-        return Err(Error::conflict(format!(
-            "{} Confirm the launch to send all the same.",
-            warnings.join(" ")
-        )));
-    }
-    Ok(())
-}
-
-fn changed(name: &str, what: &str) -> Error {
-    Error::conflict(format!("{name} must be prepared again: {what} since."))
-}
-
-/// Refuses where something that the audit relied on is no longer so.
-fn refuse_changes(engine: &Engine, facts: &Facts) -> Result<()> {
-    let campaign = &facts.campaign;
-    let (id, name) = (campaign.head.id, &campaign.head.name);
-    if campaign.head.route != Some(facts.route.id) {
-        return Err(changed(name, "the address that mails carry was changed"));
-    }
-    if campaign.imprint != facts.imprint() {
-        return Err(changed(name, "the settings or the account were changed"));
-    }
-    // Where nobody at all was changed since, nobody of the ledger was, and it need not be read. A workspace that was
-    // opened anew does not know that.
-    let before = engine.prepared_people().get(&id).copied();
-    let same_people = before == Some(engine.db.people_changes());
-    let (ledger, changes) = engine.read(|conn| {
-        let ledger: u32 = message::counts(conn, id)?.values().sum();
-        let changes = match same_people {
-            true => 0,
-            false => message::changed_since_planned(conn, id)?,
-        };
-        Ok((ledger, changes))
-    })?;
-    if ledger != facts.audience {
-        return Err(changed(name, "people joined or left its audience"));
-    }
-    match changes {
-        0 => Ok(()),
-        1 => Err(changed(name, "one of its recipients was changed")),
-        n => Err(changed(name, &format!("{n} of its recipients were changed"))),
-    }
 }
 
 /// Changes the window and its grace; after launch only its end, which cannot lie in the past.
@@ -590,5 +524,7 @@ fn local(at: Instant, zone: &str) -> Result<String> {
     Ok(format!("{} ({zone})", at.format("%-d %B %Y at %H:%M")))
 }
 
+#[cfg(test)]
+mod lasting_tests;
 #[cfg(test)]
 mod tests;

@@ -44,9 +44,11 @@ pub mod outbox;
 pub mod preflight;
 pub mod progress;
 pub mod reach;
+pub mod reach_probe;
 pub mod readers;
 pub mod rehearsal;
 pub mod report;
+pub mod routes;
 pub mod sample;
 mod schedule;
 #[cfg(test)]

@@ -3,11 +3,13 @@
 //! Findings that can change without the campaign (the listener, the address, the account) are told anew each time;
 //! those of the audit are kept with the preparation. Start at [`standing`].
 
-use super::account::{is_loopback, sender};
+mod address;
+
+use super::account::sender;
 use super::engine::Engine;
 use super::error::sentence;
 use super::findings::finding;
-use super::{attachments, auditing, reach, settings, tracking};
+use super::{attachments, auditing, reach, routes, settings, tracking};
 use crate::api::{AccountKind, Error, Finding, FindingLevel, Preflight, Result, RouteKind, Sample, Settings};
 use crate::clock::Instant;
 use crate::delivery::letter::{self, Letterhead, Parts};
@@ -25,10 +27,14 @@ use crate::render::template::Source;
 use crate::store::account::Account;
 use crate::store::campaign::Campaign;
 use crate::store::route::Route;
-use crate::store::{Conn, account, campaign, message, setting};
+use crate::store::uptime::Share;
+use crate::store::{Conn, account, campaign, message};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub(crate) use address::TEMPORARY;
+use address::{LENT, ONLY_WHILE_ON};
 
 /// What the headers of files may add to the bytes that their budget counts.
 const FRAMES: u64 = rules::MAX_FILES as u64 * 1_000;
@@ -45,6 +51,8 @@ pub(crate) struct Facts {
     pub(crate) route: Route,
     pub(crate) audience: u32,
     pub(crate) listening: bool,
+    /// How much of the last week this computer was on, where that is known.
+    pub(crate) on: Option<Share>,
     /// The files of its mails; the error is a sentence.
     pub(crate) enclosures: std::result::Result<Option<Arc<Enclosures>>, String>,
     pub(crate) now: Instant,
@@ -71,7 +79,8 @@ pub(crate) fn facts_of(engine: &Arc<Engine>, campaign: Campaign, purpose: For) -
         Some(id) => engine.read(|conn| account::find(conn, id).map_err(Error::from))?,
         None => None,
     };
-    let route = route(engine, account.as_ref(), purpose)?;
+    let route = address::route(engine, account.as_ref(), purpose)?;
+    let on = routes::running_last_week(engine)?;
     let listening = tracking::status(engine).is_some();
     let enclosures =
         attachments::enclosures(engine, campaign.head.id, &campaign.document).map_err(|error| error.message);
@@ -96,30 +105,10 @@ pub(crate) fn facts_of(engine: &Arc<Engine>, campaign: Campaign, purpose: For) -
             audience: message::audience_size(conn, &campaign.audience)?,
             campaign,
             listening,
+            on,
             enclosures,
             now,
         })
-    })
-}
-
-/// Returns the address that mails from `account` carry.
-///
-/// Practice is measured at this computer's own listener, until the user has chosen an address or none.
-fn route(engine: &Arc<Engine>, account: Option<&Account>, purpose: For) -> Result<Route> {
-    let (route, chosen) = engine.read(|conn| {
-        let chosen = setting::get::<serde_json::Value>(conn, "address")?.is_some();
-        Ok((reach::current_route(conn)?, chosen))
-    })?;
-    let practice = account.is_some_and(|account| account.kind == AccountKind::Outbox);
-    if chosen || !practice {
-        return Ok(route);
-    }
-    if purpose == For::Sending || tracking::status(engine).is_some() {
-        return reach::practice_route(engine);
-    }
-    Ok(Route {
-        kind: RouteKind::Local,
-        ..route
     })
 }
 
@@ -342,20 +331,6 @@ impl Facts {
             ));
             return;
         };
-        if account.kind == AccountKind::Smtp
-            && self.route.kind == RouteKind::Local
-            && !is_loopback(&account.host)
-        {
-            found.push(finding(
-                Error,
-                "local_address_real_account",
-                format!(
-                    "Mails would carry the address {}, which only this computer can reach, but {} sends to real people. \
-                     Set a public address or none, or use the practice outbox.",
-                    self.route.base_url, account.name
-                ),
-            ));
-        }
         for other in &self.also {
             if !other.from_address.eq_ignore_ascii_case(&account.from_address) || other.kind != account.kind {
                 found.push(finding(
@@ -384,39 +359,6 @@ impl Facts {
                     provider.name
                 ),
             ));
-        }
-    }
-
-    fn about_address(&self, found: &mut Vec<Finding>) {
-        use FindingLevel::{Error, Warning};
-        match Asking::of(&self.campaign.document) {
-            _ if self.route.kind != RouteKind::None => {}
-            Asking::Nobody => {}
-            Asking::WhoCanBe => found.push(finding(
-                Warning,
-                "question_without_address",
-                "The question will be left out: mails carry no address that readers can reach, so nobody could answer.",
-            )),
-            Asking::OnlyWhoCanBe => found.push(finding(
-                Error,
-                "question_without_address",
-                "Nobody could answer the question: mails carry no address that readers can reach. Set one in Settings.",
-            )),
-        }
-        match self.route.kind {
-            RouteKind::None if self.campaign.head.tracking != CampaignTracking::Off => found.push(finding(
-                Warning,
-                "no_address",
-                "Opens will not be measured: mails carry no address that readers can reach, so no pixel. Readers \
-                 unsubscribe by mail.",
-            )),
-            // Practice starts the listener by itself.
-            RouteKind::Public | RouteKind::Local if !self.listening && !self.is_practice() => found.push(finding(
-                Warning,
-                "listener_not_running",
-                "The listener does not run, so opens are missed and the links in the mail lead nowhere until it does.",
-            )),
-            _ => {}
         }
     }
 
@@ -469,6 +411,9 @@ const FRESH: &[&str] = &[
     "local_address_real_account",
     "provider_keeps_copy",
     "listener_not_running",
+    TEMPORARY,
+    LENT,
+    ONLY_WHILE_ON,
     "window_ends_before_sending",
     "attachment_missing",
     "picture_without_words",
@@ -513,6 +458,7 @@ pub(crate) fn answer(facts: &Facts, prepared: Option<Prepared>) -> Preflight {
         facts.audience
     };
     let mut findings = facts.findings(mails);
+    facts.note_address(&mut findings);
     if is_prepared && mails == 0 && facts.audience > 0 {
         findings.push(finding(
             FindingLevel::Error,
@@ -558,6 +504,9 @@ pub(crate) fn answer(facts: &Facts, prepared: Option<Prepared>) -> Preflight {
             .takes(mails)
             .and_then(|takes| u64::try_from(takes.num_seconds()).ok()),
         practice: facts.is_practice(),
+        confirm_host: facts.host_to_confirm(facts.window()),
+        lasts: facts.lasts(),
+        only_while_on: facts.only_while_on(),
     }
 }
 

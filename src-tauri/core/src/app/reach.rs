@@ -1,7 +1,7 @@
 //! The base address that mails carry, and the listener's state.
 
 use super::engine::Engine;
-use super::{tracking, tunnel};
+use super::{reach_probe, tracking, tunnel};
 use crate::api::{
     ActivityKind, Address, AddressSet, AddressShow, Error, ListenerStart, ListenerStatus, ListenerStatusGet,
     ListenerStop, ReachLevel, Result, RouteKind, Tag,
@@ -59,12 +59,9 @@ pub(crate) fn describe(kind: RouteKind, url: &str) -> Address {
 
 /// Sets the base address that mails carry from now on. Mail already sent keeps its own.
 pub fn address_set(engine: &Arc<Engine>, request: AddressSet) -> Result<Address> {
-    let (kind, base_url) = match &request.url {
-        None => (RouteKind::None, String::new()),
-        Some(url) => parse_base(url, request.local)?,
-    };
+    let (kind, base_url) = asked_for(request.url.as_deref(), request.local)?;
     let now = engine.clock.now();
-    engine.write(&[Tag::Reach, Tag::Campaigns, Tag::Activity], move |conn| {
+    let address = engine.write(&[Tag::Reach, Tag::Campaigns, Tag::Activity], move |conn| {
         let route = route::ensure(conn, kind, &base_url, now)?;
         setting::set(
             conn,
@@ -80,7 +77,9 @@ pub fn address_set(engine: &Arc<Engine>, request: AddressSet) -> Result<Address>
         };
         activity::add(conn, now, &NewActivity::new(ActivityKind::Reach, text))?;
         Ok(describe(kind, &route.base_url))
-    })
+    })?;
+    reach_probe::again(engine);
+    Ok(address)
 }
 
 /// Reads a base address that readers everywhere can reach.
@@ -88,8 +87,16 @@ pub(crate) fn public_base(text: &str) -> Result<String> {
     parse_base(text, false).map(|(_, base)| base)
 }
 
+/// Reads what is to be set.
+pub(crate) fn asked_for(url: Option<&str>, local: bool) -> Result<(RouteKind, String)> {
+    match url {
+        None => Ok((RouteKind::None, String::new())),
+        Some(url) => parse_base(url, local),
+    }
+}
+
 /// Reads a base address: scheme, host and port, nothing else.
-fn parse_base(text: &str, local: bool) -> Result<(RouteKind, String)> {
+pub(crate) fn parse_base(text: &str, local: bool) -> Result<(RouteKind, String)> {
     let fail = |message: String| Error::field("url", message);
     let url = url::Url::parse(text.trim()).map_err(|error| {
         fail(format!(
@@ -265,7 +272,11 @@ pub fn listener_stop(engine: &Arc<Engine>, _request: ListenerStop) -> Result<Lis
 
 /// Answers whether pixels can reach us, in words.
 pub fn listener_status(engine: &Arc<Engine>, _request: ListenerStatusGet) -> Result<ListenerStatus> {
-    let (address, alarm) = engine.read(|conn| Ok((address(conn)?, alarm(conn)?)))?;
+    let now = engine.clock.now();
+    let (address, alarm, seen) = engine.read(|conn| {
+        let seen = reach_probe::level(conn, current_route(conn)?.id, now)?;
+        Ok((address(conn)?, alarm(conn)?, seen))
+    })?;
     let running = tracking::status(engine);
     let listening = running.is_some();
     let outage = match &address.url {
@@ -274,10 +285,7 @@ pub fn listener_status(engine: &Arc<Engine>, _request: ListenerStatusGet) -> Res
     };
     let (level, sentence) = match (listening, address.kind) {
         _ if let Some(outage) = outage => (ReachLevel::Unreachable, outage),
-        (true, RouteKind::Public) => (
-            ReachLevel::Reachable,
-            "Listening for pixels at the public address, for as long as this computer is on.".to_owned(),
-        ),
+        (true, RouteKind::Public) => seen,
         (true, RouteKind::Local) => (
             ReachLevel::LocalOnly,
             "Pixels can reach us from this computer only: good for trying out.".to_owned(),

@@ -343,6 +343,7 @@ impl<'a> Rehearsal<'a> {
                 when_late: None,
                 quiet: None,
                 confirmed: true,
+                confirm_host: None,
             },
         )?;
         sending::start(self.engine);

@@ -51,7 +51,7 @@ fn whole(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Report> {
     };
     let (reachable_share, reached) = match facts.window {
         Some(window) => {
-            let up = report::up(conn, window.opens_from, moment.running())?;
+            let up = report::up(conn, id, window.opens_from, moment.running())?;
             let first = Window {
                 opens_until: window.opens_from + APPLE_FETCHES_WITHIN,
                 ..window
@@ -113,7 +113,7 @@ fn chart(conn: &Conn, id: CampaignId, moment: Moment) -> Result<ReportSeriesResp
     let facts = facts(conn, id)?;
     let begin = [facts.launched_at, facts.window.map(|window| window.opens_from)];
     let up = match begin.into_iter().flatten().min() {
-        Some(begin) => report::up(conn, begin, moment.running())?,
+        Some(begin) => report::up(conn, id, begin, moment.running())?,
         None => Vec::new(),
     };
     let source = series::Source {
@@ -341,6 +341,24 @@ mod tests {
         );
         assert_eq!(report.reachable_share, Some(0.5));
         assert_eq!(report.counts["accepted"], 160);
+        // The address of its mails led elsewhere for the third and fourth of the five hours in which the listener was up.
+        bench
+            .engine
+            .write(&[], |conn| {
+                conn.execute_batch(
+                    "INSERT INTO route (id, kind, base_url, created_at) VALUES (9, 'public', 'https://news.harbour-club.eu', 0);
+                     UPDATE campaign SET route_id = 9;
+                     INSERT INTO reach_interval (route_id, good, from_at, until_at, ended)
+                     SELECT 9, 0, opens_from + 2 * 3600000, opens_from + 4 * 3600000, 1 FROM campaign;",
+                )
+                .map_err(crate::store::Error::from)?;
+                Ok(())
+            })
+            .unwrap();
+        let later = get(&bench.engine, ReportGet { id: ID }).unwrap();
+        assert_eq!(later.reachable_share, Some(0.3), "three of ten hours");
+        let chart = series(&bench.engine, ReportSeries { id: ID }).unwrap();
+        assert_eq!(chart.up.len(), 2, "and the chart shows which");
         let breaches = bench.engine.read(|conn| Ok(report::invariants(conn)?)).unwrap();
         assert_eq!(breaches, [""; 0], "and every rollup agrees with its rows");
         let json = serde_json::to_value(&report).unwrap();

@@ -38,6 +38,7 @@ fn schedule(stage: &Stage, minutes: i64, when_late: Option<WhenLate>, quiet: Opt
             when_late,
             quiet,
             confirmed: true,
+            confirm_host: None,
         },
     )
     .unwrap();
@@ -137,6 +138,7 @@ fn a_time_in_the_past_or_in_no_zone_is_refused() {
                 when_late: None,
                 quiet: None,
                 confirmed: true,
+                confirm_host: None,
             },
         )
         .unwrap_err();

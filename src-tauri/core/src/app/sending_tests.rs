@@ -126,6 +126,7 @@ impl Stage {
                 when_late: None,
                 quiet: None,
                 confirmed: true,
+                confirm_host: None,
             },
         )
     }
@@ -406,7 +407,7 @@ fn an_account_sends_evenly_at_its_limit() {
 }
 
 /// Makes the account one of a scripted mail server.
-pub(super) fn serve(stage: &Stage, script: Script) -> Peer {
+pub(crate) fn serve(stage: &Stage, script: Script) -> Peer {
     let peer = Peer::start(script);
     let saving = json!({ "id": stage.account, "name": "Server", "kind": "smtp", "host": "127.0.0.1",
                          "port": peer.address.port(), "tls": "none", "from_name": "Club",

@@ -39,6 +39,24 @@ fn with(keys: Arc<dyn KeyStore>, dns: Option<SocketAddr>) -> Bench {
     Bench { engine, clock, dir }
 }
 
+/// Opens such an engine that trusts one root more, for addresses whose names a test gives out.
+pub(crate) fn bench_outside(dns: SocketAddr, root: &[u8]) -> Bench {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at("2026-04-01T08:00:00Z".parse().unwrap()));
+    let engine = open_outside(dir.path(), clock.clone(), dns, root);
+    Bench { engine, clock, dir }
+}
+
+/// The same over the workspace in `dir`, with any clock.
+pub(crate) fn open_outside(dir: &Path, clock: Arc<dyn Clock>, dns: SocketAddr, root: &[u8]) -> Arc<Engine> {
+    Engine::open(EngineOptions {
+        dns: Some(dns),
+        extra_roots: vec![root.to_vec()],
+        ..options(dir, clock, Arc::new(NoKeys))
+    })
+    .unwrap()
+}
+
 /// Opens an engine over the workspace in `dir`.
 pub(crate) fn open(dir: &Path, clock: Arc<dyn Clock>) -> Arc<Engine> {
     open_with(dir, clock, Arc::new(NoKeys), None).unwrap()
@@ -56,6 +74,13 @@ fn open_with(
     dns: Option<SocketAddr>,
 ) -> Result<Arc<Engine>> {
     Engine::open(EngineOptions {
+        dns,
+        ..options(dir, clock, keys)
+    })
+}
+
+fn options(dir: &Path, clock: Arc<dyn Clock>, keys: Arc<dyn KeyStore>) -> EngineOptions {
+    EngineOptions {
         workspace: dir.join("workspace"),
         clock,
         entropy: Arc::new(SeededEntropy::new(1)),
@@ -63,10 +88,10 @@ fn open_with(
         zone: "UTC".into(),
         machine: "here".into(),
         extra_roots: Vec::new(),
-        dns,
+        dns: None,
         durability: Durability::Full,
         tools: Tools::default(),
-    })
+    }
 }
 
 impl Bench {

@@ -152,6 +152,7 @@ fn open(engine: &Arc<Engine>, asked: ListenerStart, before: &[(Role, SocketAddr)
             let (engine, pulse, interval) = (Arc::downgrade(engine), pulse.clone(), interval.clone());
             move || beat(&engine, &pulse, &interval, now)
         });
+    super::reach_probe::start(engine);
     Ok(Running {
         listening,
         asked,
@@ -169,6 +170,7 @@ pub fn stop(engine: &Engine) {
     let Some(mut running) = slot(engine).take() else {
         return;
     };
+    super::reach_probe::stop(engine);
     running.listening.stop();
     running.pulse.stop();
     if let Some(heart) = running.heart.take() {
@@ -303,6 +305,7 @@ fn beat(engine: &Weak<Engine>, pulse: &Pulse, interval: &AtomicI64, since: Insta
                     Ok(id) => interval.store(id, Ordering::Relaxed),
                     Err(error) => tracing::warn!(%error, "a sleep of this computer could not be noted"),
                 }
+                super::reach_probe::again(&engine);
             }
         }
         let status = status(&engine);
@@ -560,6 +563,7 @@ impl HitSink for Ports {
     }
 }
 
+mod asked;
 mod beats;
 mod entrances;
 mod keep;
@@ -567,4 +571,5 @@ mod pages;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use asked::expect;
 pub(crate) use keep::replay;

@@ -4,6 +4,7 @@
 //! there and nowhere else.
 
 mod keys;
+mod outside;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,8 @@ use crate::listener::gate::{self, Bind};
 use crate::reach::tunnel::state::State;
 use crate::reach::tunnel::supervisor::{Needs, Status, Tunnel as Followed};
 use crate::reach::tunnel::way::{Means, Plan, Way, known_host};
-use crate::reach::tunnel::{Prober, leash, programs as tools};
+use crate::reach::tunnel::words::Trouble;
+use crate::reach::tunnel::{leash, programs as tools};
 use crate::store::activity::{self, NewActivity};
 use crate::store::{Conn, setting};
 pub use keys::{host_key, key, lines, programs};
@@ -158,6 +160,9 @@ fn sentence(kept: Option<&Kept>, status: &Status, is_listening: bool) -> String 
             format!("Connected at {url}. Whether readers come through was not seen yet.")
         }
         State::Live => format!("Readers reach this computer at {url}."),
+        State::Degraded if status.trouble == Some(Trouble::Hindered) => {
+            format!("Connected, but readers do not get through at {url}.")
+        }
         State::Degraded => format!("This computer did not answer at {url} just now. It is asked again."),
         State::Backoff | State::NeedsUser => trouble.to_owned(),
     }
@@ -415,7 +420,7 @@ pub(super) fn follow(engine: &Arc<Engine>) -> Result<()> {
                 let engine = planned.upgrade().ok_or("The workspace is being closed.")?;
                 plan(&engine).map_err(|error| error.message)
             }),
-            prober: prober(engine),
+            prober: Some(outside::prober(engine)),
             clock: engine.clock.clone(),
             entropy: engine.entropy.clone(),
             changed: Box::new(move || {
@@ -465,11 +470,6 @@ pub(super) fn end(engine: &Engine) {
     let tunnel = held(engine).take();
     drop(tunnel);
     keys::forget_files(engine);
-}
-
-/// Returns who asks for this computer from outside; nobody does yet.
-fn prober(_engine: &Engine) -> Option<Arc<dyn Prober>> {
-    None
 }
 
 fn plan(engine: &Engine) -> Result<Plan> {

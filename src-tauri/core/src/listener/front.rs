@@ -31,6 +31,7 @@ struct State {
     inner: Mutex<Option<Inner>>,
     stats: Arc<gate::Stats>,
     watch: Arc<gate::Watch>,
+    nonces: Arc<gate::nonces::Nonces>,
     limits: Limits,
     rebuilt: AtomicU64,
     key: String,
@@ -134,6 +135,7 @@ pub fn listen(
     let state = Arc::new(State {
         stats: gate.stats.clone(),
         watch: gate.watch.clone(),
+        nonces: gate.nonces.clone(),
         gate: Mutex::new(Some(gate)),
         inner: Mutex::new(Some(inner)),
         limits,
@@ -180,6 +182,12 @@ impl Listening {
     /// Returns where it answers, with the ports that were taken for port 0.
     pub fn entrances(&self) -> &[(SocketAddr, Door)] {
         &self.entrances
+    }
+
+    /// Answers `path` once within a minute, at every entrance: with a picture and the field `proof`, `Name: value`. To all
+    /// who ask for another path, or ask again, there is nothing there.
+    pub fn expect(&self, path: &str, proof: String) {
+        self.state.nonces.expect(path, proof, std::time::Instant::now());
     }
 
     /// Tells how it is.
@@ -447,6 +455,59 @@ mod tests {
         assert!(
             get(addr, &path).unwrap().starts_with("HTTP/1.1 404 "),
             "even the path of before is nothing any more"
+        );
+        listening.stop();
+    }
+
+    #[test]
+    fn a_question_of_its_own_is_answered_once_and_is_nothing_to_strangers() {
+        let proxy = Door::BehindProxy { client_header: None };
+        let (listening, _) = open(vec![(here(), Door::Direct), (here(), proxy)]);
+        let doors: Vec<SocketAddr> = listening.entrances().iter().map(|(addr, _)| *addr).collect();
+        let (ours, other) = ("/.well-known/casement/AAAA", "/.well-known/casement/BBBB");
+        // Both connections end after their answer, at either door.
+        let bare = |answer: String| {
+            answer
+                .lines()
+                .filter(|line| !line.starts_with("Date"))
+                .collect::<String>()
+        };
+        let unknown = bare(get(doors[0], "/nothing").unwrap());
+        assert!(unknown.starts_with("HTTP/1.1 404 "));
+        let counted = |n: u64| assert_eq!(listening.status().refused[0].2, n, "unknown paths");
+        for (n, door) in doors.iter().enumerate() {
+            assert_eq!(bare(get(*door, other).unwrap()), unknown, "not waited for");
+            counted(2 + n as u64 * 4);
+            listening.expect(ours, format!("X-Proof: {n}"));
+            for head in ["HEAD", "POST"] {
+                let mut stream = TcpStream::connect(door).unwrap();
+                stream
+                    .write_all(format!("{head} {ours} HTTP/1.1\r\nConnection: close\r\n\r\n").as_bytes())
+                    .unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).unwrap();
+                assert!(answer.starts_with("HTTP/1.1 404 "), "{head}: {answer}");
+            }
+            counted(4 + n as u64 * 4);
+            let answer = get(*door, &format!("{ours}?added=by-a-proxy")).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+            for field in [
+                format!("\r\nX-Proof: {n}\r\n"),
+                "\r\nContent-Type: image/gif\r\n".into(),
+                "\r\nCache-Control: no-store,".into(),
+            ] {
+                assert!(answer.contains(&field), "{field} is missing in {answer}");
+            }
+            assert!(answer.contains("\r\n\r\nGIF89a"), "{answer}");
+            assert_eq!(bare(get(*door, ours).unwrap()), unknown, "once");
+            counted(4 + n as u64 * 4);
+            assert!(!get(*door, "/nothing").unwrap().contains("X-Proof"));
+        }
+        listening.expect(ours, "X-Proof: late".into());
+        let inner = lock(&listening.state.inner).as_ref().map(Inner::addr).unwrap();
+        assert!(
+            get(inner, ours).unwrap().starts_with("HTTP/1.1 403 "),
+            "not past the gate"
         );
         listening.stop();
     }

@@ -24,7 +24,7 @@ pub fn routes(bytes: &[u8]) {
         Route::Erase(token) => assert!(method == "POST" && path == format!("/e/{token}")),
         Route::Robots => assert!(reads && path == "/robots.txt"),
         Route::Health => assert!(reads && path == "/healthz"),
-        Route::Watch => panic!("only the gate knows the watchdog's path"),
+        Route::Watch | Route::Probe => panic!("only the gate knows paths that no reader asks for"),
         Route::WrongMethod(allowed) => {
             assert!(!allowed.split(", ").any(|allowed| allowed == method));
             assert!(!matches!(route("GET", target), Route::Unknown), "the path exists");

@@ -22,6 +22,9 @@ pub enum Route {
     Health,
     /// The watchdog's path of the moment; only the gate knows it.
     Watch,
+    /// `/.well-known/casement/{nonce}`: a question that this process asks itself from outside. Only the gate knows which
+    /// it waits for; to all others there is nothing there.
+    Probe,
     /// A known path with a method that it does not take; these it takes.
     WrongMethod(&'static str),
     /// Anything else.

@@ -270,8 +270,9 @@ impl Desk {
                 .show_erasure(token, Box::new(move |page| pending.answer(Reply::of_page(page)))),
             Route::Robots => pending.answer(Reply::text(200, "User-agent: *\nDisallow: /\n")),
             Route::Health => pending.answer(Reply::text(200, "ok\n")),
-            // The gate lets through what it knows, and its watchdog's path, which it alone can tell.
-            Route::Watch | Route::Unknown => {
+            // The gate lets through what it knows, and paths that it alone can tell: the watchdog's, and questions of this
+            // process from outside, of whose answer it needs to know that there is one.
+            Route::Watch | Route::Probe | Route::Unknown => {
                 let path = pending
                     .request
                     .as_ref()

@@ -3,6 +3,8 @@
 //! An adapter: knows neither the database nor the listener. What it needs of them it declares as ports, which `app`
 //! wires.
 
+pub mod probe;
+pub mod route;
 pub mod tunnel;
 
 use serde::{Deserialize, Serialize};

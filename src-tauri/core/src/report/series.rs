@@ -130,6 +130,19 @@ fn cut(intervals: &[[Instant; 2]], from: Instant, until: Instant) -> Vec<[Instan
     out
 }
 
+/// Returns `intervals` without the parts that lie in `gaps`; neither needs to be in order or without overlaps.
+pub fn without(intervals: Vec<[Instant; 2]>, gaps: &[[Instant; 2]]) -> Vec<[Instant; 2]> {
+    gaps.iter()
+        .filter(|[from, until]| from < until)
+        .fold(intervals, |intervals, [from, until]| {
+            intervals
+                .into_iter()
+                .flat_map(|[start, end]| [[start, end.min(*from)], [start.max(*until), end]])
+                .filter(|[start, end]| start < end)
+                .collect()
+        })
+}
+
 /// Returns the share of the window up to `now` in which the listener was up; `None` before the window opens.
 pub fn reachable_share(up: &[[Instant; 2]], window: Option<Window>, now: Instant) -> Option<f64> {
     let window = window?;
@@ -235,6 +248,32 @@ mod tests {
                 days * 24,
                 "no look is lost by drawing it coarser"
             );
+        }
+    }
+
+    #[test]
+    fn gaps_are_taken_out_of_intervals() {
+        let of = |pairs: &[(i64, i64)]| -> Vec<[Instant; 2]> {
+            let hour = |n| at("01T00:00") + TimeDelta::hours(n);
+            pairs
+                .iter()
+                .map(|(start, end)| [hour(*start), hour(*end)])
+                .collect()
+        };
+        for (up, gaps, left) in [
+            (&[(0, 10)][..], &[][..], &[(0, 10)][..]),
+            (&[(0, 10)], &[(2, 4)], &[(0, 2), (4, 10)]),
+            (&[(0, 10)], &[(2, 4), (3, 6)], &[(0, 2), (6, 10)]),
+            (&[(0, 10)], &[(0, 3)], &[(3, 10)]),
+            (&[(0, 10)], &[(8, 30)], &[(0, 8)]),
+            (&[(0, 10)], &[(0, 10)], &[]),
+            (&[(0, 10)], &[(20, 30)], &[(0, 10)]),
+            (&[(0, 10)], &[(5, 5)], &[(0, 10)]),
+            (&[(0, 2), (4, 6), (8, 10)], &[(1, 9)], &[(0, 1), (9, 10)]),
+        ] {
+            let mut found = without(of(up), &of(gaps));
+            found.sort();
+            assert_eq!(found, of(left), "{up:?} without {gaps:?}");
         }
     }
 

@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0009_dialogue.sql"),
     include_str!("migrations/0010_incoming.sql"),
     include_str!("migrations/0011_erased.sql"),
+    include_str!("migrations/0012_probe.sql"),
 ];
 
 /// How many backups are kept, and for how long.

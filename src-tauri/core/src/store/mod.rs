@@ -33,6 +33,7 @@ pub mod migrate;
 pub mod outbox_mail;
 pub mod played;
 pub mod preference;
+pub mod probe;
 pub mod report;
 pub mod retention;
 pub mod rollup;

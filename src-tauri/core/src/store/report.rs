@@ -7,7 +7,7 @@ mod recipients;
 pub use invariants::invariants;
 pub use recipients::{each_recipient, page, timeline};
 
-use super::{Conn, Result, instant, word};
+use super::{Conn, Result, instant, probe, word};
 use crate::api::RateParts;
 use crate::clock::{Instant, from_millis, to_millis};
 use crate::domain::campaign::CampaignTracking;
@@ -68,7 +68,7 @@ fn reach(conn: &Conn, id: CampaignId, moment: Moment) -> Result<Reach> {
     let Some(window) = facts(conn, id)?.and_then(|facts| facts.window) else {
         return Ok(Reach::default());
     };
-    let up = up(conn, window.opens_from, moment.running())?;
+    let up = up(conn, id, window.opens_from, moment.running())?;
     let share = series::reachable_share(&up, Some(window), moment.now);
     Ok(Reach::of(window.opens_from, moment.now, share))
 }
@@ -180,10 +180,22 @@ pub fn hourly(conn: &Conn, id: CampaignId) -> Result<Vec<(Instant, String, u32)>
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Returns the intervals that end after `since` in which the listener was up, in order.
+/// Returns the intervals that end after `since` in which opens of a campaign could arrive, in order: the listener was up,
+/// and the address of its mails was not known to lead elsewhere. What nobody looked at from outside counts as good.
 ///
 /// One that was never ended goes on until `running`, or, where no listener runs, ended when it was last seen.
-pub fn up(conn: &Conn, since: Instant, running: Option<Instant>) -> Result<Vec<[Instant; 2]>> {
+pub fn up(
+    conn: &Conn,
+    id: CampaignId,
+    since: Instant,
+    running: Option<Instant>,
+) -> Result<Vec<[Instant; 2]>> {
+    let outages = probe::outages(conn, id, since, running)?;
+    Ok(series::without(listening(conn, since, running)?, &outages))
+}
+
+/// Returns the intervals that end after `since` in which the listener was up, in order.
+fn listening(conn: &Conn, since: Instant, running: Option<Instant>) -> Result<Vec<[Instant; 2]>> {
     let mut statement = conn.prepare_cached(
         "SELECT started_at, seen_at, ended_at FROM uptime
          WHERE ended_at IS NULL OR ended_at > ?1
@@ -383,11 +395,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            up(&conn, at(5), Some(at(111))).unwrap(),
+            up(&conn, CampaignId(1), at(5), Some(at(111))).unwrap(),
             [[at(10), at(21)], [at(100), at(111)]],
             "it runs now"
         );
-        assert_eq!(up(&conn, at(30), None).unwrap(), [[at(100), at(110)]]);
+        assert_eq!(
+            up(&conn, CampaignId(1), at(30), None).unwrap(),
+            [[at(100), at(110)]]
+        );
     }
 
     #[test]

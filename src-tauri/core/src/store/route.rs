@@ -1,9 +1,14 @@
 //! `route`: every base address that mails were sent with.
 
+mod mailed;
+
+pub use mailed::{Mailed, mailed};
+
 use super::{Conn, Result};
 use crate::api::RouteKind;
 use crate::clock::{Instant, to_millis};
 use crate::ids::RouteId;
+use rusqlite::OptionalExtension;
 
 /// A base address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +37,7 @@ pub fn ensure(conn: &Conn, kind: RouteKind, base_url: &str, now: Instant) -> Res
 }
 
 /// Tells whether an address has a name that no reader can reach: RFC 2606 and RFC 6761 reserve it.
-fn has_reserved_name(base_url: &str) -> bool {
+pub fn has_reserved_name(base_url: &str) -> bool {
     let host = base_url.split("://").nth(1).unwrap_or_default();
     let host = host.split(['/', ':']).next().unwrap_or_default().to_lowercase();
     let mut labels = host.trim_end_matches('.').rsplit('.');
@@ -41,6 +46,19 @@ fn has_reserved_name(base_url: &str) -> bool {
         (Some("test" | "example" | "invalid" | "localhost"), _)
             | (Some("com" | "net" | "org"), Some("example"))
     )
+}
+
+/// Returns the row of an address; `None` where no mail ever carried it.
+pub fn search(conn: &Conn, kind: RouteKind, base_url: &str) -> Result<Option<Route>> {
+    Ok(conn
+        .prepare_cached("SELECT id FROM route WHERE kind = ?1 AND base_url = ?2")?
+        .query_row((kind.as_str(), base_url), |row| row.get(0))
+        .optional()?
+        .map(|id| Route {
+            id: RouteId(id),
+            kind,
+            base_url: base_url.to_owned(),
+        }))
 }
 
 /// Returns the row of an address that was made before.

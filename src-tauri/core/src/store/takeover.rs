@@ -59,6 +59,25 @@ pub fn take_nothing(back: &Path, is_here: bool) -> Result<Option<Taken>> {
     })
 }
 
+/// Takes over when each address was proved, and when it led elsewhere: reports leave that time out.
+fn seen_from_outside(conn: &Conn) -> Result<()> {
+    conn.execute_batch(
+        "UPDATE main.reach_interval AS m SET until_at = max(m.until_at, t.until_at), ended = max(m.ended, t.ended)
+         FROM gone.reach_interval t
+         JOIN gone.route o ON o.id = t.route_id
+         JOIN main.route n ON n.kind = o.kind AND n.base_url = o.base_url
+         WHERE m.route_id = n.id AND m.good = t.good AND m.from_at = t.from_at;
+         INSERT INTO main.reach_interval (route_id, good, from_at, until_at, ended)
+         SELECT n.id, t.good, t.from_at, t.until_at, t.ended
+         FROM gone.reach_interval t
+         JOIN gone.route o ON o.id = t.route_id
+         JOIN main.route n ON n.kind = o.kind AND n.base_url = o.base_url
+         WHERE t.from_at > coalesce((SELECT max(from_at) FROM main.reach_interval WHERE route_id = n.id), 0)
+         ORDER BY t.id;",
+    )?;
+    Ok(())
+}
+
 /// Forgets that anything was taken over: the database is in its place.
 pub fn forget(conn: &Conn) -> Result<bool> {
     Ok(conn
@@ -128,6 +147,7 @@ fn whole(conn: &Conn) -> Result<Taken> {
              WHERE started_at > (SELECT coalesce(max(seen_at), 0) FROM main.uptime) ORDER BY id;
              INSERT OR IGNORE INTO main.test_token SELECT * FROM gone.test_token;",
         )?;
+        seen_from_outside(conn)?;
     }
     for name in [super::counter::REPLAYED, super::counter::TRANSACTION] {
         // What the spool counts goes on from where it is, not from where it was.

@@ -1,7 +1,8 @@
 //! `uptime`: the intervals in which the listener answered. What came outside of them is lost, and reports say so.
 
 use super::{Conn, Result};
-use crate::clock::{Instant, to_millis};
+use crate::clock::{Instant, from_millis, to_millis};
+use chrono::TimeDelta;
 
 /// Begins an interval and returns its id.
 pub fn start(conn: &Conn, at: Instant) -> Result<i64> {
@@ -35,11 +36,127 @@ pub fn end_after_crash(conn: &Conn) -> Result<()> {
     Ok(())
 }
 
+/// How much of a time the listener was up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share {
+    /// From when on it is counted.
+    pub from: Instant,
+    /// 0 to 1.
+    pub share: f64,
+}
+
+/// Returns the share of the last `days` in which the listener was up, counted from its first start where that is later;
+/// `None` before a day has passed since. Sample data plays no part. An interval that was never ended goes on until now
+/// where `is_listening`, and ended when it was last seen where not.
+pub fn share(conn: &Conn, now: Instant, days: i64, is_listening: bool) -> Result<Option<Share>> {
+    let first: Option<i64> = conn
+        .prepare_cached("SELECT min(started_at) FROM uptime WHERE NOT sample")?
+        .query_row([], |row| row.get(0))?;
+    let Some(first) = first.map(from_millis) else {
+        return Ok(None);
+    };
+    if now - first < TimeDelta::days(1) {
+        return Ok(None);
+    }
+    let from = first.max(now - TimeDelta::days(days));
+    let mut statement = conn.prepare_cached(
+        "SELECT started_at, coalesce(ended_at, max(seen_at, iif(?2, ?3, 0))) AS ended FROM uptime
+         WHERE NOT sample AND (ended_at IS NULL OR ended_at > ?1) AND started_at < ?3
+         ORDER BY started_at",
+    )?;
+    let (begin, end) = (to_millis(from), to_millis(now));
+    let rows = statement.query_map((begin, is_listening, end), |row| {
+        Ok((row.get::<_, i64>("started_at")?, row.get::<_, i64>("ended")?))
+    })?;
+    // Intervals of a workspace that was brought back may lie over one another.
+    let (mut up, mut counted) = (0, begin);
+    for row in rows {
+        let (started, ended) = row?;
+        let (started, ended) = (started.max(counted), ended.min(end));
+        if ended > started {
+            up += ended - started;
+            counted = ended;
+        }
+    }
+    Ok(Some(Share {
+        from,
+        share: up as f64 / (end - begin) as f64,
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::store::db::testing;
-    use chrono::TimeDelta;
+
+    fn hours(n: i64) -> Instant {
+        from_millis(n * 3_600_000)
+    }
+
+    fn up(rows: &[(i64, i64, Option<i64>, bool)]) -> Conn {
+        let conn = testing::memory();
+        for (started, seen, ended, sample) in rows {
+            conn.execute(
+                "INSERT INTO uptime (started_at, seen_at, ended_at, sample)
+                 VALUES (?1 * 3600000, ?2 * 3600000, ?3 * 3600000, ?4)",
+                (started, seen, ended, sample),
+            )
+            .unwrap();
+        }
+        conn
+    }
+
+    #[test]
+    fn the_share_of_a_week_is_known_once_a_day_is_over() {
+        assert_eq!(share(&up(&[]), hours(1000), 7, true).unwrap(), None, "never on");
+        let young = up(&[(100, 110, None, false)]);
+        assert_eq!(share(&young, hours(123), 7, true).unwrap(), None, "the first day");
+        let sample = up(&[(0, 500, Some(500), true)]);
+        assert_eq!(
+            share(&sample, hours(1000), 7, false).unwrap(),
+            None,
+            "only played"
+        );
+        for (rows, is_listening, from, expected) in [
+            (&[(100, 112, Some(112), false)][..], false, 100, 0.5),
+            (&[(100, 106, None, false)], false, 100, 0.25),
+            (&[(100, 106, None, false)], true, 100, 1.0),
+            (
+                &[(100, 101, Some(101), false), (112, 118, Some(118), true)],
+                false,
+                100,
+                1.0 / 24.0,
+            ),
+            (
+                &[
+                    (100, 106, Some(106), false),
+                    (103, 109, Some(109), false),
+                    (104, 105, Some(105), false),
+                ],
+                false,
+                100,
+                0.375,
+            ),
+        ] {
+            let found = share(&up(rows), hours(124), 7, is_listening).unwrap().unwrap();
+            assert_eq!((found.from, found.share), (hours(from), expected), "{rows:?}");
+        }
+        // A year of use: only the last week counts, and what reaches into it counts from there on.
+        let old = up(&[
+            (0, 1000, Some(1000), false),
+            (8000, 8840, Some(8840), false),
+            (8900, 9000, None, false),
+        ]);
+        let found = share(&old, hours(8924), 7, false).unwrap().unwrap();
+        assert_eq!(found.from, hours(8924 - 168));
+        assert_eq!(found.share, (84 + 24) as f64 / 168.0);
+        // The clock was set back behind what is written.
+        let ahead = up(&[(0, 10, Some(10), false), (5000, 5010, Some(5010), false)]);
+        assert_eq!(
+            share(&ahead, hours(48), 7, false).unwrap().unwrap().share,
+            10.0 / 48.0
+        );
+    }
 
     #[test]
     fn a_crash_ends_the_interval_where_it_was_last_seen() {

@@ -394,6 +394,44 @@ url: string | null,
  * One sentence: what mails carry with it.
  */
 meaning: string, };
+export type AddressPreview = { 
+/**
+ * Scheme, host and port; `null` is *none*.
+ */
+url: string | null, 
+/**
+ * Must be said for an address on this computer.
+ */
+local: boolean, };
+export type AddressPreviewed = { 
+/**
+ * What mails would carry.
+ */
+address: Address, 
+/**
+ * It is another one than now.
+ */
+changed: boolean, 
+/**
+ * Mails still depend on the one in use: to be said before it is changed.
+ */
+ask: boolean, 
+/**
+ * Sent mails of campaigns whose window is not over, which go on naming the one in use.
+ */
+live_messages: number, 
+/**
+ * What goes on pointing at addresses that mails carried until now, a sentence each.
+ */
+keeps: Array<string>, 
+/**
+ * How long the new address lasts; `null` for kind *none*.
+ */
+permanence: Permanence | null, 
+/**
+ * Why it may not last, in a sentence.
+ */
+lasts: string | null, };
 export type AddressSet = { 
 /**
  * Scheme, host and port; a path and a trailing slash are refused.
@@ -906,7 +944,11 @@ id: CampaignId,
 /**
  * Says that the warnings were seen; errors cannot be confirmed away.
  */
-confirmed: boolean, };
+confirmed: boolean, 
+/**
+ * The host of an address that may not last, as the user typed it; see [`Preflight`].
+ */
+confirm_host?: string, };
 export type CampaignFollowUpPrepare = { 
 /**
  * Which; it must be finished.
@@ -968,7 +1010,11 @@ quiet?: Quiet,
 /**
  * Says that the warnings were seen; errors cannot be confirmed away.
  */
-confirmed: boolean, };
+confirmed: boolean, 
+/**
+ * The host of an address that may not last, as the user typed it; see [`Preflight`].
+ */
+confirm_host?: string, };
 export type CampaignList = Record<symbol, never>;
 export type CampaignListResponse = { 
 /**
@@ -2479,7 +2525,21 @@ seconds: number | null,
 /**
  * Sent into the embedded outbox: practice.
  */
-practice: boolean, };
+practice: boolean, 
+/**
+ * The host that has to be typed before it is launched, because the address may be gone long before the window is
+ * over; `null` where none has to. A later time of launch may ask for it, too.
+ */
+confirm_host: string | null, 
+/**
+ * Why the address may not last, in a sentence; `null` where it lasts, and of practice.
+ */
+lasts: string | null, 
+/**
+ * That this computer has to be on, and how much of the last week it was, in a sentence; `null` where mails carry no
+ * public address, and of practice.
+ */
+only_while_on: string | null, };
 export type Preview = { 
 /**
  * As whom.
@@ -2529,6 +2589,36 @@ words: number,
  * What the reader of this preview should know: unresolved fields, a missing address, size.
  */
 findings: Array<Finding>, };
+export type Probe = { 
+/**
+ * The base address that was asked.
+ */
+url: string, 
+/**
+ * When.
+ */
+at: string, 
+/**
+ * What was seen.
+ */
+verdict: ProbeVerdict, 
+/**
+ * The same in a sentence.
+ */
+sentence: string, 
+/**
+ * What to do about it.
+ */
+advice: string | null, 
+/**
+ * From the first word to the whole answer, the lookup of the name left out, in milliseconds.
+ */
+latency_ms: number | null, 
+/**
+ * When its certificate ends.
+ */
+certificate_until: string | null, };
+export type ProbeVerdict = "ok" | "interstitial" | "redirect" | "cached" | "plain_http" | "certificate" | "other_casement" | "foreign" | "nothing_behind" | "name" | "refused" | "timeout" | "no_network" | "cannot_self_test";
 export type Provider = "gmail" | "apple" | "yahoo" | "microsoft" | "other";
 export type ProviderParts = { 
 /**
@@ -2614,7 +2704,43 @@ upper_rate: number | null,
  * Why the rates are `null`; `null` where they are not.
  */
 unmeasured: Unmeasured | null, };
-export type ReachLevel = "reachable" | "local_only" | "unreachable";
+export type Reach = { 
+/**
+ * What mails carry.
+ */
+address: Address, 
+/**
+ * The listener answers on this computer.
+ */
+listening: boolean, 
+/**
+ * What the last probe of it saw.
+ */
+probe: Probe | null, 
+/**
+ * When it was last proved from outside.
+ */
+last_good: string | null, 
+/**
+ * Probes in a row that say that readers cannot get through.
+ */
+misses: number, 
+/**
+ * When it is probed again by itself; `null` where nobody does: no listener runs, mails carry no public address, or
+ * one that is reserved for examples and tests.
+ */
+next_probe_at: string | null, 
+/**
+ * Mails that carry it and were opened for the first time in the last 24 hours.
+ */
+opens_last_day: number, };
+export type ReachGet = Record<symbol, never>;
+export type ReachLevel = "reachable" | "unproved" | "local_only" | "unreachable";
+export type ReachProbe = { 
+/**
+ * A base address; `null` for the one in use.
+ */
+url?: string, };
 export type ReaderClient = "gmail" | "gmail_prefetch" | "iphone" | "apple_privacy" | "outlook" | "scanner";
 export type Recipe = { 
 /**
@@ -2745,7 +2871,8 @@ estimate: number | null,
  */
 interval: [number, number] | null, 
 /**
- * The share of the window so far in which the listener was up; `null` before the window opens.
+ * The share of the window so far in which the listener was up and the address of the mails was not known to lead
+ * elsewhere; `null` before the window opens.
  */
 reachable_share: number | null, 
 /**
@@ -2947,7 +3074,8 @@ minutes: number,
  */
 points: Array<SeriesPoint>, 
 /**
- * Intervals in which the listener was up, cut to the chart.
+ * Intervals in which opens could arrive, cut to the chart: the listener was up, and the address of the mails was
+ * not known to lead elsewhere.
  */
 up: Array<[string, string]>, 
 /**
@@ -2960,6 +3088,73 @@ window: Window | null,
 span: [string, string] | null, };
 export type Resolution = "leave" | "again" | "sent";
 export type RouteKind = "public" | "local" | "none";
+export type RouteRow = { 
+/**
+ * The base address; empty for kind *none*.
+ */
+url: string, 
+/**
+ * Which kind.
+ */
+kind: RouteKind, 
+/**
+ * How long such an address lasts; `null` for kind *none*.
+ */
+permanence: Permanence | null, 
+/**
+ * Why it may not last, in a sentence; `null` for a name of one's own and for kind *none*.
+ */
+lasts: string | null, 
+/**
+ * Mails carry it from now on.
+ */
+current: boolean, 
+/**
+ * Nobody elsewhere can reach it: it was tried out.
+ */
+tried_out: boolean, 
+/**
+ * When it was used first.
+ */
+since: string, 
+/**
+ * Sent mails whose pixels and links name it, of campaigns whose window is not over.
+ */
+live_messages: number, 
+/**
+ * Campaigns to which those belong.
+ */
+live_campaigns: number, 
+/**
+ * Mails of launched campaigns that are still to be sent and will carry it.
+ */
+waiting: number, 
+/**
+ * Mails that were sent with it at all: their links to unsubscribe name it for ever. Practice is left out.
+ */
+messages: number, 
+/**
+ * When the last window of those campaigns ends.
+ */
+until: string | null, 
+/**
+ * What its last probe saw.
+ */
+probe: Probe | null, 
+/**
+ * When it was last proved from outside.
+ */
+last_good: string | null, 
+/**
+ * Opens of mails that carry it, in the last 24 hours.
+ */
+opens_last_day: number, };
+export type Routes = { 
+/**
+ * One for each.
+ */
+routes: Array<RouteRow>, };
+export type RoutesGet = Record<symbol, never>;
 export type Sample = { 
 /**
  * Whose it is; `campaign_preview` shows it.
@@ -3565,7 +3760,7 @@ token?: Secret,
 use_address: boolean, };
 export type TunnelShow = Record<symbol, never>;
 export type TunnelState = "stopped" | "starting" | "url_known" | "probing" | "live" | "degraded" | "backoff" | "needs_user";
-export type TunnelTrouble = "login" | "quota" | "port_held" | "host_key_changed" | "not_permitted" | "no_network" | "server_away" | "lost" | "program_missing" | "unfinished" | "never_ready" | "not_reached" | "ended";
+export type TunnelTrouble = "login" | "quota" | "port_held" | "host_key_changed" | "not_permitted" | "no_network" | "server_away" | "lost" | "program_missing" | "unfinished" | "never_ready" | "not_reached" | "hindered" | "ended";
 export type TunnelUp = Record<symbol, never>;
 export type UnknownPolicy = "personal" | "shared" | "none";
 export type Unmeasured = "nothing_accepted" | "no_pixel" | "not_open" | "never_reachable";
@@ -3692,9 +3887,13 @@ export type Commands = {
   tunnel_key: [TunnelKey, TunnelKeyResponse];
   tunnel_host_key: [TunnelHostKey, TunnelHostKeyResponse];
   tunnel_programs: [TunnelPrograms, TunnelProgramsResponse];
+  address_preview: [AddressPreview, AddressPreviewed];
+  routes_get: [RoutesGet, Routes];
   listener_status: [ListenerStatusGet, ListenerStatus];
   listener_start: [ListenerStart, ListenerStatus];
   listener_stop: [ListenerStop, ListenerStatus];
+  reach_get: [ReachGet, Reach];
+  reach_probe: [ReachProbe, Probe];
   sending_start: [SendingStart, SendingStatus];
   sending_stop: [SendingStop, SendingStatus];
   sending_status: [SendingStatusGet, SendingStatus];
@@ -3793,9 +3992,13 @@ export const provides: Record<keyof Commands, Tag[]> = {
   tunnel_key: [],
   tunnel_host_key: [],
   tunnel_programs: [],
+  address_preview: ["reach", "campaigns"],
+  routes_get: ["reach", "campaigns", "opens"],
   listener_status: ["reach"],
   listener_start: [],
   listener_stop: [],
+  reach_get: ["reach", "opens"],
+  reach_probe: [],
   sending_start: [],
   sending_stop: [],
   sending_status: ["campaigns", "contacts"],

@@ -9,6 +9,7 @@ export function mendAt(finding: Finding, campaign: CampaignId): { label: string;
     case "no_address":
     case "question_without_address":
     case "local_address_real_account":
+    case "address_temporary":
     case "listener_not_running":
     case "no_unsubscribe_way":
       return { label: "Address settings", href: "#/settings/address" };

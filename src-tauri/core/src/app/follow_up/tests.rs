@@ -36,7 +36,11 @@ fn prepared(stage: &Stage, id: CampaignId) -> Preflight {
 fn launched(stage: &Stage, id: CampaignId) -> Result<Done> {
     launch(
         &stage.bench.engine,
-        CampaignFollowUpLaunch { id, confirmed: true },
+        CampaignFollowUpLaunch {
+            id,
+            confirmed: true,
+            confirm_host: None,
+        },
     )
 }
 

@@ -30,6 +30,7 @@ fn scheduled(stage: &Stage, id: CampaignId, time: &str) -> Result<Done> {
             when_late: None,
             quiet: None,
             confirmed: true,
+            confirm_host: None,
         },
     )
 }

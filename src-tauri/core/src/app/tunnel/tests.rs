@@ -1,7 +1,7 @@
 //! What is kept of a way, who is told of its port, and that no secret goes astray.
 
 use super::*;
-use crate::api::{ListenerStatusGet, ListenerStop, RouteKind};
+use crate::api::{ListenerStatusGet, ListenerStop, ReachLevel, RouteKind};
 use crate::app::testing;
 use crate::secrets::Secret;
 
@@ -237,4 +237,35 @@ fn the_providers_word_is_believed_at_a_port_that_this_computer_alone_reaches() {
             client_header: Some("CF-Connecting-IP".into())
         }
     );
+}
+
+#[test]
+fn an_address_whose_tunnel_is_down_is_not_called_reachable() {
+    let bench = testing::bench();
+    let engine = &bench.engine;
+    // Nothing can be started here: this test knows no program that could be the leash.
+    reach::listener_start(engine, reach::here()).unwrap();
+    let request = TunnelSave {
+        use_address: true,
+        ..choose(Some(command(Some("https://a.example.org"), None, None)))
+    };
+    let error = save(engine, request).unwrap_err();
+    assert!(error.message.contains("can start no tunnel"), "{}", error.message);
+    let status = || reach::listener_status(engine, ListenerStatusGet {}).unwrap();
+    assert_eq!(status().level, ReachLevel::Unreachable);
+    assert!(
+        status().sentence.starts_with("It is off"),
+        "{}",
+        status().sentence
+    );
+    // Mails that carry another address do not depend on it.
+    reach::address_set(
+        engine,
+        AddressSet {
+            url: Some("https://b.example.org".into()),
+            local: false,
+        },
+    )
+    .unwrap();
+    assert_ne!(status().level, ReachLevel::Unreachable);
 }

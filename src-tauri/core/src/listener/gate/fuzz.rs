@@ -7,6 +7,7 @@
 use super::connection::{body, ends_in};
 use super::head::{Asker, Body, GATE, Head, MAX_HEAD, Parsed, dechunk, parse};
 use super::lanes::read_answer;
+use super::nonces::Ours;
 use super::refusal::Refusal;
 use crate::listener::body::MAX_BODY;
 use crate::listener::routes::Route;
@@ -17,6 +18,18 @@ const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
 const KEY: &str = "key-of-the-gate";
 /// The watchdog's path.
 const WATCHED: &str = "/w/watched";
+/// A path that is waited for, and one that was answered before.
+const WAITED: &str = "/.well-known/casement/waited";
+const SPENT: &str = "/.well-known/casement/spent";
+
+fn ours(method: &str, path: &str) -> Ours {
+    match (method, path) {
+        (_, WATCHED) => Ours::Watch,
+        ("GET", WAITED) => Ours::Proof("proof".into()),
+        ("GET", SPENT) => Ours::Spent,
+        _ => Ours::No,
+    }
+}
 
 /// Reads `bytes` as a reader's request, at every kind of door.
 pub fn head(bytes: &[u8]) {
@@ -32,7 +45,7 @@ pub fn head(bytes: &[u8]) {
 }
 
 fn head_at(bytes: &[u8], door: &Door) {
-    let read = |bytes: &[u8]| parse(bytes, PEER, door, |path| path == WATCHED);
+    let read = |bytes: &[u8]| parse(bytes, PEER, door, ours);
     let all = read(bytes);
     for cut in cuts(bytes.len()) {
         match read(&bytes[..cut]) {
@@ -67,8 +80,10 @@ fn goes_on(bytes: &[u8], head: &Head, door: &Door) {
     match head.route {
         Route::Unknown | Route::WrongMethod(_) => panic!("{:?} goes on", head.route),
         Route::Watch => assert_eq!(head.path, WATCHED),
+        Route::Probe => assert_eq!((head.path.as_str(), method), (WAITED, "GET")),
         _ => assert_eq!(acts, method == "POST", "{method} {target}"),
     }
+    assert_eq!(head.proof.is_some(), head.route == Route::Probe);
     match head.body {
         Body::Length(0) => {}
         Body::Length(n) => assert!(acts && n <= MAX_BODY, "{n} bytes behind {method}"),

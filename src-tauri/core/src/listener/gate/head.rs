@@ -3,6 +3,7 @@
 //! Plain functions over bytes, so that they can be fuzzed. Nothing of a request goes on but what is named here:
 //! method, path, the reader's address as the entrance knows it, and a few fields, in ASCII and cut to length.
 
+use super::nonces::Ours;
 use super::refusal::Refusal;
 use crate::listener::body::MAX_BODY;
 use crate::listener::routes::{Route, route};
@@ -49,6 +50,8 @@ pub struct Head {
     pub expects_continue: bool,
     /// Bytes of the head, its empty line included.
     pub length: usize,
+    /// The field that proves the answer of [`Route::Probe`].
+    pub proof: Option<String>,
     /// Names and values to be forwarded, in ASCII.
     fields: Vec<(&'static str, String)>,
 }
@@ -74,7 +77,8 @@ pub enum Parsed {
 
 /// Reads the bytes of a head that came from `peer` through `door`.
 ///
-/// `is_ours` says whether a path that no reader asks for is one of the watchdog's.
+/// `ours` says what a path is that no reader asks for. It is asked once for each head that has come to its end, by
+/// method and path.
 ///
 /// # Errors
 /// The refusal to answer with, after which the connection is closed: what follows a head that is not understood
@@ -83,7 +87,7 @@ pub fn parse(
     bytes: &[u8],
     peer: IpAddr,
     door: &Door,
-    is_ours: impl Fn(&str) -> bool,
+    ours: impl Fn(&str, &str) -> Ours,
 ) -> Result<Parsed, Refusal> {
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut []);
@@ -108,9 +112,14 @@ pub fn parse(
     }
     let path = path(target)?;
     let body = body_length(fields, version)?;
-    let route = match route(method, path) {
-        Route::Unknown if is_ours(path) => Route::Watch,
-        route => route,
+    let (route, proof) = match route(method, path) {
+        Route::Unknown => match ours(method, path) {
+            Ours::No => (Route::Unknown, None),
+            Ours::Watch => (Route::Watch, None),
+            Ours::Proof(proof) => (Route::Probe, Some(proof)),
+            Ours::Spent => return Err(Refusal::Spent),
+        },
+        route => (route, None),
     };
     match route {
         Route::Unknown => return Err(Refusal::Unknown),
@@ -131,6 +140,7 @@ pub fn parse(
         expects_continue: body != Body::Length(0)
             && values(fields, "Expect").any(|value| value.eq_ignore_ascii_case(b"100-continue")),
         length,
+        proof,
         fields: forwarded(fields),
     }))
 }
@@ -390,13 +400,13 @@ impl Route {
     pub(super) fn has_token(self) -> bool {
         !matches!(
             self,
-            Self::Robots | Self::Health | Self::Watch | Self::WrongMethod(_) | Self::Unknown
+            Self::Robots | Self::Health | Self::Watch | Self::Probe | Self::WrongMethod(_) | Self::Unknown
         )
     }
 
-    /// Tells whether a pixel is asked for.
+    /// Tells whether a picture is asked for.
     pub(super) fn is_pixel(self) -> bool {
-        matches!(self, Self::Pixel(..))
+        matches!(self, Self::Pixel(..) | Self::Probe)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::tracking::token::Token;
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9));
 
 fn at(door: &Door, bytes: &[u8]) -> Result<Parsed, Refusal> {
-    parse(bytes, PEER, door, |_| false)
+    parse(bytes, PEER, door, |_, _| Ours::No)
 }
 
 fn whole(bytes: &[u8]) -> Head {

@@ -15,6 +15,7 @@ pub mod fuzz;
 pub mod head;
 mod lanes;
 pub mod limits;
+pub mod nonces;
 mod refusal;
 mod sources;
 mod table;
@@ -28,6 +29,7 @@ use super::reply::PIXEL_FIELDS;
 use connection::Seat;
 use even::Even;
 use lanes::{Kind, Lanes};
+use nonces::{Nonces, Ours};
 use refusal::Refused;
 use sources::Sources;
 use std::cell::RefCell;
@@ -105,6 +107,8 @@ pub struct Gate {
     pub stats: Arc<Stats>,
     /// The watchdog's path.
     pub watch: Arc<Watch>,
+    /// What this process asks itself from outside.
+    pub nonces: Arc<Nonces>,
 }
 
 enum Control {
@@ -152,15 +156,16 @@ impl Gate {
         let (control, orders) = mpsc::unbounded_channel();
         let stats = Arc::<Stats>::default();
         let watch = Arc::<Watch>::default();
+        let nonces = Arc::<Nonces>::default();
         let (started, start) = std::sync::mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("casement-gate".into()).spawn({
-            let (stats, watch) = (stats.clone(), watch.clone());
+            let (stats, watch, nonces) = (stats.clone(), watch.clone(), nonces.clone());
             move || {
                 let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                     Ok(runtime) => runtime,
                     Err(error) => return drop(started.send(Err(error))),
                 };
-                LocalSet::new().block_on(&runtime, run(plan, orders, stats, watch, started));
+                LocalSet::new().block_on(&runtime, run(plan, orders, (stats, watch, nonces), started));
             }
         })?;
         let mut gate = Self {
@@ -168,6 +173,7 @@ impl Gate {
             thread: Some(thread),
             stats,
             watch,
+            nonces,
         };
         match start.recv() {
             Ok(Ok(())) => Ok(gate),
@@ -213,6 +219,7 @@ pub(super) struct Core {
     pixel_fields: Vec<u8>,
     stats: Arc<Stats>,
     watch: Arc<Watch>,
+    nonces: Arc<Nonces>,
     table: RefCell<Table>,
     sources: RefCell<Sources>,
     even: RefCell<Even>,
@@ -239,6 +246,17 @@ impl Core {
         }
     }
 
+    /// Says what a path is that no reader asks for; a question that is waited for is answered to whoever asks first.
+    fn ours(&self, method: &str, path: &str) -> Ours {
+        if self.watch.is(path) {
+            return Ours::Watch;
+        }
+        match method {
+            "GET" => self.nonces.take(path, Instant::now()),
+            _ => Ours::No,
+        }
+    }
+
     fn note_open(&self) {
         self.stats
             .open
@@ -254,8 +272,7 @@ pub(super) struct Entrance {
 async fn run(
     plan: Plan,
     mut orders: mpsc::UnboundedReceiver<Control>,
-    stats: Arc<Stats>,
-    watch: Arc<Watch>,
+    (stats, watch, nonces): (Arc<Stats>, Arc<Watch>, Arc<Nonces>),
     started: SyncSender<std::io::Result<()>>,
 ) {
     let kinds = std::iter::repeat_n(Kind::Pixel, plan.limits.pixel_lanes)
@@ -271,6 +288,7 @@ async fn run(
             .collect(),
         stats,
         watch,
+        nonces,
         table: RefCell::default(),
         sources: RefCell::default(),
         even: RefCell::default(),

@@ -18,6 +18,9 @@ pub enum Refusal {
     Coding,
     /// A path that is none of ours.
     Unknown,
+    /// A question of this process's own that was answered before. It is answered as an unknown path, and not counted:
+    /// nobody else asked.
+    Spent,
     /// A method that the path does not take; these it takes.
     Method(&'static str),
     /// A head or body that did not come to its end in time.
@@ -60,8 +63,9 @@ const REASONS: [(&str, &str); 15] = [
 ];
 
 impl Refusal {
-    fn index(self) -> usize {
-        match self {
+    fn index(self) -> Option<usize> {
+        Some(match self {
+            Self::Spent => return None,
             Self::Malformed => 0,
             Self::Version => 1,
             Self::LargeHead => 2,
@@ -77,7 +81,7 @@ impl Refusal {
             Self::Unavailable => 12,
             Self::Accept => 13,
             Self::NotTaken => 14,
-        }
+        })
     }
 
     /// Returns what is answered; `None` where the connection is just closed.
@@ -87,7 +91,7 @@ impl Refusal {
             Self::Version => Reply::text(505, "HTTP/1.1, please.\n"),
             Self::LargeHead => Reply::text(431, "The head of this request is too large.\n"),
             Self::LargeBody => Reply::text(413, "The request is too large.\n"),
-            Self::Unknown => Reply::text(404, "There is nothing here.\n"),
+            Self::Unknown | Self::Spent => Reply::text(404, "There is nothing here.\n"),
             Self::Method(allowed) => {
                 let mut reply = Reply::text(405, "This method is not for this address.\n");
                 reply.headers.push(("Allow", allowed));
@@ -111,7 +115,9 @@ pub struct Refused([AtomicU64; REASONS.len()]);
 impl Refused {
     /// Counts one.
     pub(super) fn count(&self, refusal: Refusal) {
-        self.0[refusal.index()].fetch_add(1, Ordering::Relaxed);
+        if let Some(index) = refusal.index() {
+            self.0[index].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Returns the reasons that came up: a word for programs, words for people, and how often.

@@ -142,6 +142,11 @@ impl Peer {
         self.seen.lock().unwrap().mails.len()
     }
 
+    /// The n-th mail as it came, from 0.
+    pub(crate) fn mail(&self, n: usize) -> String {
+        String::from_utf8_lossy(&self.seen.lock().unwrap().mails[n]).into_owned()
+    }
+
     pub(crate) fn commands(&self) -> String {
         self.seen.lock().unwrap().commands.join("\n")
     }

@@ -72,6 +72,20 @@ impl Zone {
         self
     }
 
+    /// Fails when it is asked for the addresses of a name.
+    pub(crate) fn broken(self, name: &str) -> Self {
+        self.code(name, RecordType::A, ResponseCode::ServFail).code(
+            name,
+            RecordType::AAAA,
+            ResponseCode::ServFail,
+        )
+    }
+
+    /// Says nothing when it is asked for the addresses of a name.
+    pub(crate) fn mute(self, name: &str) -> Self {
+        self.silent(name, RecordType::A).silent(name, RecordType::AAAA)
+    }
+
     /// Fails when it is asked for the text of a name.
     pub(crate) fn fails(self, name: &str) -> Self {
         self.code(name, RecordType::TXT, ResponseCode::ServFail)

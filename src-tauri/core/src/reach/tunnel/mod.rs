@@ -6,6 +6,7 @@
 //! - `state`: what is done next; pure.
 //! - `leash`: nothing that was started outlives this program, not even by `kill -9`.
 //! - `child`: one program on its leash, both pipes read always.
+//! - `status`: how it is, for whoever shows it.
 //! - `supervisor`: the thread that follows one tunnel.
 //! - `watch`: sees that this computer slept, or is in another network.
 //! - `page`: the page on which cloudflared says how it is.
@@ -17,6 +18,7 @@ pub mod lines;
 mod page;
 pub mod programs;
 pub mod state;
+pub mod status;
 pub mod supervisor;
 mod watch;
 pub mod way;
@@ -38,6 +40,9 @@ pub enum ProbeResult {
     },
     /// It did not, with the reason as a sentence.
     Missed(String),
+    /// Somebody else answered, or the address itself is not in order, with the reason as a sentence: to start the
+    /// program anew does not help.
+    Hindered(String),
     /// It cannot be told from here, with the reason as a sentence: not a failure.
     CannotTell(String),
 }

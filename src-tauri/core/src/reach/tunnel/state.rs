@@ -63,6 +63,8 @@ pub enum Input {
     Good,
     /// The address was asked, and this instance did not answer.
     Missed,
+    /// The address was asked, and what came back is not for the program to mend.
+    Hindered,
     /// The program ended.
     Ended(Trouble),
     /// This computer was asleep, or is in another network.
@@ -170,11 +172,19 @@ impl Machine {
                 self.due = Some(now + PROBE.mul_f64(0.8 + 0.4 * chance));
                 Act::Wait
             }
-            (Probing, Input::Missed) if now < self.fresh_until => {
+            // A name or a certificate that was just made takes a while to be known everywhere.
+            (Probing, Input::Missed | Input::Hindered) if now < self.fresh_until => {
                 self.due = Some(now + FRESH_PROBE);
                 Act::Wait
             }
             (Probing, Input::Missed) => self.end(Trouble::NotReached),
+            (Probing | Live | Degraded, Input::Hindered) => {
+                self.state = Degraded;
+                self.misses = 0;
+                self.trouble = Some(Trouble::Hindered);
+                self.due = Some(now + PROBE.mul_f64(0.8 + 0.4 * chance));
+                Act::Wait
+            }
             (Live | Degraded, Input::Missed) => {
                 self.state = Degraded;
                 self.misses += 1;
@@ -344,6 +354,19 @@ mod tests {
             (133, I::Missed, Act::End, Degraded),
             (134, I::Ended(Trouble::Ended), Act::Wait, Backoff),
             (135, I::Start, Act::Spawn, Starting),
+        ]);
+        // What the program cannot mend does not end it, once a fresh address has had its minute.
+        drive(&[
+            (0, I::Start, Act::Spawn, Starting),
+            (0, I::Url, Act::Wait, UrlKnown),
+            (0, I::Ready, Act::Probe, Probing),
+            (1, I::Hindered, Act::Wait, Probing),
+            (3, I::Tick, Act::Probe, Probing),
+            (60, I::Hindered, Act::Wait, Degraded),
+            (120, I::Tick, Act::Probe, Degraded),
+            (121, I::Hindered, Act::Wait, Degraded),
+            (181, I::Tick, Act::Probe, Degraded),
+            (182, I::Good, Act::Wait, Live),
         ]);
         // What only a person can mend is not tried again by itself, and at once when they ask.
         live_and(&[

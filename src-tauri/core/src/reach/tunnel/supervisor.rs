@@ -7,6 +7,7 @@ use super::child::{Child, Heard, Order};
 use super::leash;
 use super::page::{self, Said};
 use super::state::{Act, Input, Machine, State};
+pub use super::status::Status;
 use super::watch::{LOOK, Watch};
 use super::way::{Address, Plan, Ready};
 use super::words::{self, Trouble};
@@ -51,48 +52,6 @@ pub struct Needs {
     pub entropy: Arc<dyn Entropy>,
     /// Is told whenever the status changed.
     pub changed: Box<dyn Fn() + Send>,
-}
-
-/// How a tunnel is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    /// Where it is.
-    pub state: State,
-    /// The address it offers.
-    pub seen: Option<Seen>,
-    /// What went wrong last; `None` once it works again.
-    pub trouble: Option<Trouble>,
-    /// More about it, as a sentence.
-    pub detail: Option<String>,
-    /// The program's last words, as it said them.
-    pub last_words: Option<String>,
-    /// Its last lines, oldest first.
-    pub lines: Vec<String>,
-    /// When it is started again.
-    pub again_in: Option<Duration>,
-    /// How long the last asking took; `None` where it did not answer, or nobody asked.
-    pub latency: Option<Duration>,
-    /// Why it cannot be told whether readers come through.
-    pub unproved: Option<String>,
-    /// How often the program was started.
-    pub starts: u32,
-}
-
-impl Default for Status {
-    fn default() -> Self {
-        Self {
-            state: State::Stopped,
-            seen: None,
-            trouble: None,
-            detail: None,
-            last_words: None,
-            lines: Vec::new(),
-            again_in: None,
-            latency: None,
-            unproved: None,
-            starts: 0,
-        }
-    }
 }
 
 enum Event {
@@ -556,6 +515,12 @@ impl Supervisor {
                 status.latency = None;
                 status.detail = Some(why);
                 Input::Missed
+            }
+            ProbeResult::Hindered(why) => {
+                status.latency = None;
+                status.unproved = None;
+                status.detail = Some(why);
+                Input::Hindered
             }
         };
         drop(status);

@@ -34,6 +34,8 @@ pub enum Trouble {
     NeverReady,
     /// It was connected, and this computer was not found behind the address.
     NotReached,
+    /// It is connected, and something else than this computer answers at the address.
+    Hindered,
     /// It ended without words that are known here.
     Ended,
 }
@@ -83,6 +85,10 @@ impl Trouble {
             Self::NeverReady => "It did not connect within a minute. It is tried again.",
             Self::NotReached => {
                 "It is connected, but asking for this computer through the address failed. It is started anew."
+            }
+            Self::Hindered => {
+                "It is connected, but what answers at the address is not this Casement. To start it anew would not help: \
+                 the name, the certificate or what stands in front has to be mended. It is asked again every minute."
             }
             Self::Ended => "The program ended. It is started again; its last words are below.",
         }

@@ -265,3 +265,29 @@ fn why_a_mail_came_back_is_taken_over() {
         "what is known of the address is not lost"
     );
 }
+
+#[test]
+fn the_time_in_which_an_address_led_elsewhere_is_known_afterwards() {
+    let two = Two::of(
+        "INSERT INTO route (id, kind, base_url, created_at) VALUES (5, 'public', 'https://news.harbour-club.eu', 0);
+         INSERT INTO reach_interval (route_id, good, from_at, until_at, ended) VALUES (5, 1, 10, 20, 1), (5, 0, 30, 40, 0);",
+    );
+    two.run(
+        &two.gone,
+        "UPDATE reach_interval SET until_at = 55, ended = 1 WHERE from_at = 30;
+         INSERT INTO reach_interval (route_id, good, from_at, until_at) VALUES (5, 1, 55, 90);",
+    );
+    // Here the address has another number.
+    two.run(
+        &two.back,
+        "PRAGMA foreign_keys = OFF; UPDATE route SET id = 8 WHERE id = 5; UPDATE reach_interval SET route_id = 8;",
+    );
+    assert!(take_over(&two.back, &two.gone).unwrap().unwrap().is_same);
+    assert_eq!(
+        two.ask(
+            "SELECT route_id || ':' || good || ':' || from_at || '-' || until_at || ':' || ended
+             FROM reach_interval ORDER BY id"
+        ),
+        "8:1:10-20:1 8:0:30-55:1 8:1:55-90:0"
+    );
+}

@@ -104,6 +104,41 @@ fn every_acknowledged_hit_is_a_row() {
 }
 
 #[test]
+fn every_address_that_mails_ever_named_is_served_whatever_is_set_now() {
+    let desk = desk();
+    let engine = &desk.bench.engine;
+    let set = |url: Option<&str>| {
+        let url = url.map(str::to_owned);
+        crate::app::reach::address_set(engine, crate::api::AddressSet { url, local: false }).unwrap();
+    };
+    set(Some("https://old.harbour-club.eu"));
+    let mails: Vec<Mail> = (1..=3).map(|n| desk.mail(n)).collect();
+    let asked = |mail: &Mail, host: &str| {
+        send(
+            &desk.proxied,
+            &format!(
+                "GET /o/{}.gif HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {THUNDERBIRD}\r\nX-Client: 198.51.100.7\r\n\
+                 Connection: close\r\n\r\n",
+                mail.pixel
+            ),
+        )
+    };
+    assert_eq!(asked(&mails[0], "old.harbour-club.eu").status, 200);
+    set(Some("https://new.harbour-club.eu"));
+    assert_eq!(asked(&mails[1], "old.harbour-club.eu").status, 200);
+    // None from now on: what was sent before is measured all the same, and can be left.
+    set(None);
+    assert_eq!(asked(&mails[2], "old.harbour-club.eu").status, 200);
+    assert_eq!(desk.number(HITS), 3);
+    assert_eq!(
+        desk.post(&mails[2].page, FORM, "List-Unsubscribe=One-Click")
+            .status,
+        200
+    );
+    assert_eq!(desk.number("SELECT count(*) FROM suppression"), 1);
+}
+
+#[test]
 fn pipelined_requests_are_answered_in_order() {
     let desk = desk();
     let mail = desk.mail(1);
