@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Route } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Tunnel } from "../src/lib/bindings/api";
+import type { AddressPreviewed, Tunnel } from "../src/lib/bindings/api";
 import { freePort, Sshd } from "./sshd";
 import { CasementWindow } from "./window";
 
@@ -449,7 +449,20 @@ describe("a way", () => {
     await page.getByRole("radio", { name: /^I have a domain/ }).waitFor();
     expect((await window.call("tunnel_show", {})).chosen).toBeNull();
     await page.getByRole("radio", { name: /^Neither/ }).click();
+    // Where mails depend on the address, that is said first.
+    const depend = async (route: Route): Promise<void> => {
+      if ((route.request().postDataJSON() as { command: string }).command !== "address_preview") return await route.fallback();
+      const { ok } = (await (await route.fetch()).json()) as { ok: AddressPreviewed };
+      await route.fulfill({ json: { ok: { ...ok, ask: true, live_messages: 3, keeps: ["3 mails of “Spring” go on naming https://news.example.org."] } } });
+    };
+    await page.route("**/__rpc", depend);
     await page.getByRole("button", { name: "Carry no address" }).click();
+    await page.getByText("3 mails of “Spring” go on naming").waitFor();
+    await page.getByRole("button", { name: "Keep it as it is" }).click();
+    expect((await window.call("listener_status", {})).address.kind).toBe("public");
+    await page.getByRole("button", { name: "Carry no address" }).click();
+    await page.getByRole("button", { name: "Carry none" }).click();
+    await page.unroute("**/__rpc", depend);
     await page.getByText("That is how it is now.").waitFor();
     expect((await window.call("listener_status", {})).address.kind).toBe("none");
   });
