@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Route } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Tunnel } from "../src/lib/bindings/api";
+import type { AddressPreviewed, Tunnel } from "../src/lib/bindings/api";
 import { freePort, Sshd } from "./sshd";
 import { CasementWindow } from "./window";
 
@@ -171,8 +171,13 @@ describe("a program of one's own", () => {
     await state().getByText(/^Its last \d+ lines$/).click();
     await state().getByText(`started for ${port} as Ana and friends`).waitFor();
     await state().getByText("⟨U+202E⟩back to front").first().waitFor();
+    // Told anew, what is read stays open: looked at once the window has drawn it.
+    const told = page.waitForResponse((response) => response.request().postData()?.includes('"tunnel_show"') ?? false);
+    await window.call("tunnel_up", {});
+    await told;
     await state().scrollIntoViewIfNeeded();
     expect(await window.inspect("way-command-connected")).toEqual([]);
+    expect(await state().getByText("⟨U+202E⟩back to front").first().isVisible()).toBe(true);
 
     await state().getByRole("button", { name: "Stop" }).press("Enter");
     await state().getByText("Off", { exact: true }).waitFor();
@@ -444,7 +449,20 @@ describe("a way", () => {
     await page.getByRole("radio", { name: /^I have a domain/ }).waitFor();
     expect((await window.call("tunnel_show", {})).chosen).toBeNull();
     await page.getByRole("radio", { name: /^Neither/ }).click();
+    // Where mails depend on the address, that is said first.
+    const depend = async (route: Route): Promise<void> => {
+      if ((route.request().postDataJSON() as { command: string }).command !== "address_preview") return await route.fallback();
+      const { ok } = (await (await route.fetch()).json()) as { ok: AddressPreviewed };
+      await route.fulfill({ json: { ok: { ...ok, ask: true, live_messages: 3, keeps: ["3 mails of “Spring” go on naming https://news.example.org."] } } });
+    };
+    await page.route("**/__rpc", depend);
     await page.getByRole("button", { name: "Carry no address" }).click();
+    await page.getByText("3 mails of “Spring” go on naming").waitFor();
+    await page.getByRole("button", { name: "Keep it as it is" }).click();
+    expect((await window.call("listener_status", {})).address.kind).toBe("public");
+    await page.getByRole("button", { name: "Carry no address" }).click();
+    await page.getByRole("button", { name: "Carry none" }).click();
+    await page.unroute("**/__rpc", depend);
     await page.getByText("That is how it is now.").waitFor();
     expect((await window.call("listener_status", {})).address.kind).toBe("none");
   });
