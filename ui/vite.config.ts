@@ -16,6 +16,7 @@ export default defineConfig({
   preview: { host: "127.0.0.1", port: 4173, strictPort: true },
   // bits-ui's modules are scanned once: without it the first visit of a place reloads the page.
   optimizeDeps: { include: ["bits-ui"] },
-  build: { target: ["es2022", "safari16"], chunkSizeWarningLimit: 700 },
+  // For older ones `:dir(rtl)` would become a list of languages, and the app says none of them.
+  build: { target: ["es2022", "safari16"], cssTarget: ["chrome120", "safari16.4"], chunkSizeWarningLimit: 700 },
   test: { environment: "jsdom", include: ["src/**/*.test.ts", "bridge/**/*.test.ts"], setupFiles: ["src/test/setup.ts"] },
 });

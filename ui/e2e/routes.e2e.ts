@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { SMTPServer } from "smtp-server";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Routes } from "../src/lib/bindings/api";
+import { Names } from "./names";
 import { CasementWindow } from "./window";
 
 const QUICK = "https://brave-red-fox-over-the-long-river.trycloudflare.com";
@@ -11,6 +12,7 @@ const OWN = "https://news.riverside-rowing.eu";
 
 let window: CasementWindow;
 let server: SMTPServer;
+let names: Names;
 
 async function draft(name: string, days: number): Promise<number> {
   const { id } = await window.call("campaign_create", {
@@ -41,6 +43,9 @@ beforeAll(async () => {
   });
   server.on("error", () => undefined);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  // These names are somebody's out there: nobody is to be asked for them.
+  names = await Names.start({});
+  process.env["CASEMENT_DNS"] = names.address;
   window = await CasementWindow.open();
   await window.call("settings_update", { unknown_policy: "none", organisation: "Riverside Rowing Club", postal_address: "1 Boathouse Lane" });
   await window.call("account_save", {
@@ -58,6 +63,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await window.close();
+  names.stop();
+  delete process.env["CASEMENT_DNS"];
   await new Promise<void>((resolve) => server.close(() => resolve()));
 });
 
