@@ -4,22 +4,37 @@ use super::super::engine::Engine;
 use super::super::reach_probe;
 use crate::api::{Probe, ProbeVerdict};
 use crate::reach::tunnel::{ProbeResult, Prober};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// Returns who asks on behalf of this engine's tunnel. Keeps no engine alive.
 pub(super) fn prober(engine: &Arc<Engine>) -> Arc<dyn Prober> {
-    Arc::new(Outside(Arc::downgrade(engine)))
+    Arc::new(Outside {
+        engine: Arc::downgrade(engine),
+        gets_through: AtomicBool::new(false),
+    })
 }
 
-struct Outside(Weak<Engine>);
+struct Outside {
+    engine: Weak<Engine>,
+    /// As the last look said.
+    gets_through: AtomicBool,
+}
 
 impl Prober for Outside {
     fn probe(&self, base_url: &str) -> ProbeResult {
-        let seen = match self.0.upgrade() {
-            Some(engine) => reach_probe::look(&engine, base_url),
+        let engine = self.engine.upgrade();
+        let seen = match &engine {
+            Some(engine) => reach_probe::look(engine, base_url),
             None => Ok(None),
         };
+        let is_through = matches!(&seen, Ok(Some(seen)) if seen.verdict == ProbeVerdict::Ok);
+        let was_through = self.gets_through.swap(is_through, Ordering::Relaxed);
+        if let (Some(engine), true, false) = (&engine, is_through, was_through) {
+            // The address in use may be this one, and is known to be reached as soon as it is.
+            reach_probe::again(engine);
+        }
         match seen {
             Ok(Some(seen)) => result(seen),
             Ok(None) => ProbeResult::CannotTell("The listener is off, so nothing here could answer.".into()),
