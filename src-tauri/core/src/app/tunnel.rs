@@ -17,6 +17,7 @@ use crate::api::{
 use crate::clock::Instant;
 use crate::listener::Door;
 use crate::listener::gate::{self, Bind};
+use crate::reach::route::Lasts;
 use crate::reach::tunnel::state::State;
 use crate::reach::tunnel::supervisor::{Needs, Status, Tunnel as Followed};
 use crate::reach::tunnel::way::{Means, Plan, Way, known_host};
@@ -96,9 +97,9 @@ pub fn show(engine: &Arc<Engine>, _request: TunnelShow) -> Result<Tunnel> {
     let runs_program = kept.as_ref().is_some_and(|kept| kept.way.program().is_some());
     let seen = match &kept {
         Some(Kept {
-            way: way @ Way::Proxy { url },
+            way: Way::Proxy { url },
             ..
-        }) => Some((url.clone(), way.permanence())),
+        }) => Some((url.clone(), Lasts::of(url).permanence())),
         _ => status
             .seen
             .as_ref()
@@ -173,7 +174,7 @@ pub(crate) fn outage(engine: &Engine, url: &str) -> Result<Option<String>> {
     let Some(kept) = engine.read(kept)? else {
         return Ok(None);
     };
-    if kept.way.program().is_none() || kept.way.url().is_some_and(|own| own != url) {
+    if kept.way.program().is_none() || !kept.way.leads_from(url) {
         return Ok(None);
     }
     let status = held(engine).as_ref().map(Followed::status).unwrap_or_default();

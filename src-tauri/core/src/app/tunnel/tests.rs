@@ -268,4 +268,8 @@ fn an_address_whose_tunnel_is_down_is_not_called_reachable() {
     )
     .unwrap();
     assert_ne!(status().level, ReachLevel::Unreachable);
+    // Nor those whose own address never came from a tunnel that has another one at each start.
+    let quick = save(engine, choose(Some(Way::CloudflareQuick {}))).unwrap_err();
+    assert!(quick.message.contains("can start no tunnel"), "{}", quick.message);
+    assert_ne!(status().level, ReachLevel::Unreachable);
 }

@@ -448,8 +448,8 @@ impl Supervisor {
     fn url(&mut self, url: String) {
         let Some(run) = &self.run else { return };
         let seen = Seen {
+            permanence: run.plan.address.permanence(&url),
             url: url.trim_end_matches('/').to_owned(),
-            permanence: run.plan.permanence,
         };
         let mut status = held(&self.status);
         if status.seen.as_ref() == Some(&seen) {

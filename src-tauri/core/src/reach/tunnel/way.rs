@@ -4,6 +4,7 @@
 //! owner, with recipes in [`super::lines`]. No secret is ever an argument: everybody on a computer can read those.
 
 use super::super::Permanence;
+use super::super::route::Lasts;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -59,6 +60,9 @@ pub enum Way {
     },
 }
 
+/// What cloudflared's quick tunnels are called.
+const QUICK: &str = "*.trycloudflare.com";
+
 /// How an address is learnt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
@@ -73,6 +77,17 @@ pub enum Address {
         /// What it looks like in its words.
         pattern: String,
     },
+}
+
+impl Address {
+    /// Returns how long `url` lasts, which was learnt so: a name that is not known as lent and stands only in a program's
+    /// words is taken for a new one at each start.
+    pub fn permanence(&self, url: &str) -> Permanence {
+        match (Lasts::of(url).permanence(), self) {
+            (Permanence::Own, Self::Said(_) | Self::Quick { .. }) => Permanence::Temporary,
+            (known, _) => known,
+        }
+    }
 }
 
 /// How a program says that it is connected.
@@ -97,8 +112,6 @@ pub struct Plan {
     pub address: Address,
     /// How it says that it is connected.
     pub ready: Ready,
-    /// How long the address lasts.
-    pub permanence: Permanence,
     /// What must not be shown of its words.
     pub secrets: Vec<String>,
     /// Files that it reads at its start, and that are removed once it is connected or has ended.
@@ -163,41 +176,19 @@ impl Way {
         }
     }
 
-    /// Returns how long the address lasts.
-    pub fn permanence(&self) -> Permanence {
-        /// Names that belong to a service, and stay as long as the account there.
-        const LENT: &[&str] = &[
-            ".ts.net",
-            ".ngrok.app",
-            ".ngrok.dev",
-            ".ngrok-free.app",
-            ".ngrok-free.dev",
-            ".zrok.io",
-        ];
-        match self {
-            Self::Proxy { .. } | Self::Ssh { .. } | Self::CloudflareNamed { .. } => Permanence::Own,
-            Self::CloudflareQuick {} => Permanence::Temporary,
-            Self::Command { url, pattern, .. } => {
-                let host = url.as_deref().or(pattern.as_deref()).unwrap_or_default();
-                let host = host.trim_end_matches('/');
-                let host = host.rsplit_once(':').map_or(host, |(before, port)| {
-                    if port.chars().all(|c| c.is_ascii_digit()) {
-                        before
-                    } else {
-                        host
-                    }
-                });
-                if host.ends_with(".ts.net")
-                    || (url.is_some() && LENT.iter().any(|name| host.ends_with(name)))
-                {
-                    // A computer's name at Tailscale stays, whether it was typed or read.
-                    Permanence::Lent
-                } else if url.is_some() {
-                    Permanence::Own
-                } else {
-                    Permanence::Temporary
-                }
-            }
+    /// Tells whether `url` is an address that this way offers, or may have offered at an earlier start.
+    pub fn leads_from(&self, url: &str) -> bool {
+        match (self.url(), self) {
+            (Some(own), _) => own == url,
+            (None, Self::CloudflareQuick {}) => super::words::address(url, QUICK).is_some(),
+            (
+                None,
+                Self::Command {
+                    pattern: Some(pattern),
+                    ..
+                },
+            ) => super::words::address(url, pattern).is_some(),
+            (None, _) => false,
         }
     }
 
@@ -282,8 +273,6 @@ impl Way {
 
     /// Returns what is to be run; `None` where nothing is.
     pub fn plan(&self, means: &Means<'_>) -> Option<Plan> {
-        /// What cloudflared's quick tunnels are called.
-        const QUICK: &str = "*.trycloudflare.com";
         let port = means.port;
         let (arguments, address, ready): (Vec<OsString>, _, _) = match self {
             Self::Proxy { .. } => return None,
@@ -381,7 +370,6 @@ impl Way {
             arguments,
             address,
             ready,
-            permanence: self.permanence(),
             secrets: Vec::new(),
             first_read: match self {
                 Self::CloudflareNamed { .. } => vec![means.token_file.to_owned()],

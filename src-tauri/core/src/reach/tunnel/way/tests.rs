@@ -150,29 +150,45 @@ fn what_was_typed_wrong_is_said_at_its_field() {
 }
 
 #[test]
-fn how_long_an_address_lasts_follows_from_whose_it_is() {
-    for (way, permanence) in [
-        (ssh(), Permanence::Own),
-        (Way::CloudflareQuick {}, Permanence::Temporary),
+fn how_long_an_address_lasts_follows_from_its_name_and_how_it_was_learnt() {
+    let fixed = Address::Fixed(String::new());
+    let said = Address::Said(String::new());
+    for (address, url, permanence) in [
+        (&fixed, "https://news.example.org", Permanence::Own),
+        (&said, "https://news.example.org", Permanence::Temporary),
+        (&fixed, "https://box.t.ts.net:8443", Permanence::Lent),
+        (&said, "https://box.t.ts.net", Permanence::Lent),
+        // A name of this service that is kept looks like one that is not, to the launch as well.
+        (&fixed, "https://me.ngrok-free.app/", Permanence::Temporary),
+        (&said, "https://blue-sky.trycloudflare.com", Permanence::Temporary),
+    ] {
+        assert_eq!(address.permanence(url), permanence, "{address:?} {url}");
+    }
+}
+
+#[test]
+fn an_address_belongs_to_the_way_that_can_offer_it() {
+    for (way, url, belongs) in [
+        (ssh(), ssh().url().unwrap_or_default().to_owned(), true),
+        (ssh(), "https://other.example.org".into(), false),
         (
-            command(&["a"], Some("https://news.example.org"), None),
-            Permanence::Own,
+            Way::CloudflareQuick {},
+            "https://blue-sky.trycloudflare.com".into(),
+            true,
+        ),
+        (Way::CloudflareQuick {}, "https://news.example.org".into(), false),
+        (
+            command(&["a"], None, Some("https://*.ts.net")),
+            "https://box.t.ts.net".into(),
+            true,
         ),
         (
-            command(&["a"], Some("https://me.ngrok-free.app/"), None),
-            Permanence::Lent,
-        ),
-        (
-            command(&["a"], None, Some("https://*.ngrok-free.app")),
-            Permanence::Temporary,
-        ),
-        (command(&["a"], None, Some("*.ts.net")), Permanence::Lent),
-        (
-            command(&["a"], Some("https://box.t.ts.net:8443"), None),
-            Permanence::Lent,
+            command(&["a"], None, Some("https://*.ts.net")),
+            "https://news.example.org".into(),
+            false,
         ),
     ] {
-        assert_eq!(way.permanence(), permanence, "{way:?}");
+        assert_eq!(way.leads_from(&url), belongs, "{way:?} {url}");
     }
 }
 
