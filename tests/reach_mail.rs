@@ -228,6 +228,12 @@ fn mail_whose_addresses_lead_through_ssh_and_caddy_is_opened_and_refused_through
     until("the address should be known as reachable", || {
         (world.ctl.call("listener_status", json!({}))["level"] == "reachable").then_some(())
     });
+    // Nothing but a look through the tunnel itself tells how long it takes there and back.
+    let tunnel = world.tunnel();
+    assert!(
+        tunnel["latency"].is_u64() && tunnel["unproved"].is_null(),
+        "{tunnel:#}"
+    );
     let id = world.send();
     let sent = Instant::now();
     let pixel = |reader: &str| {

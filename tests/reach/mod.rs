@@ -82,6 +82,14 @@ impl Bench {
         path
     }
 
+    /// Makes a pipe with a name: a script waits in its opening, and for nothing else.
+    fn named_pipe(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("every Unix has mkfifo").success());
+        path
+    }
+
     /// Returns the number of the script that runs.
     fn pid(&self) -> i32 {
         until_or(

@@ -182,15 +182,7 @@ fn a_flood_of_words_neither_blocks_the_program_nor_is_kept() {
 #[test]
 fn another_address_is_noticed_while_it_runs() {
     let mut bench = Bench::new();
-    let go = bench.path("go");
-    // A pipe with a name: the script waits in its opening, and for nothing else.
-    assert!(
-        std::process::Command::new("mkfifo")
-            .arg(&go)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let go = bench.named_pipe("go");
     let body = format!(
         "echo 'started tunnel url=https://one.ngrok-free.app'\nread x < {}\necho 'started tunnel url=https://two.ngrok-free.app'\n{STAY}",
         go.display()
@@ -251,18 +243,11 @@ impl Prober for OnlyAt {
 #[test]
 fn an_address_that_a_stranger_has_a_program_say_is_not_believed() {
     let mut bench = Bench::new();
-    let go = bench.path("go");
-    assert!(
-        std::process::Command::new("mkfifo")
-            .arg(&go)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let go = bench.named_pipe("go");
     // It logs what is asked for, as ngrok does.
     let body = format!(
         "echo 'url=https://mine.ngrok-free.app'\n\
-         while read x < {}; do echo 'GET /?https://evil.ngrok-free.app unauthorized'; done",
+         while :; do read x < {} && echo 'GET /?https://evil.ngrok-free.app unauthorized'; done",
         go.display()
     );
     let wanted = wanted(
@@ -273,9 +258,10 @@ fn an_address_that_a_stranger_has_a_program_say_is_not_believed() {
     bench.follow(&wanted, prober.clone());
     bench.until_state(State::Live);
     for asked in 1..=3 {
-        fs::write(&go, "now\n").unwrap();
-        // The one before was answered and dealt with, or this one would not be asked.
+        // While the one before is being dealt with another one is not asked, and what is written while the script turns
+        // round is lost: it is said until it is asked.
         until("it should be asked", || {
+            let _ = fs::write(&go, "now\n");
             (prober.others.load(Ordering::Relaxed) >= asked).then_some(())
         });
     }
