@@ -319,7 +319,7 @@ pub fn get(engine: &Arc<Engine>, _request: ReachGet) -> Result<Reach> {
     let (route, known, opens_last_day, is_asked) = engine.read(|conn| {
         let route = reach::current_route(conn)?;
         let known = probe::known(conn, route.id)?;
-        let opens = probe::opens_last_day(conn, route.id, now)?;
+        let opens = route::opens_last_day(conn, route.id, now)?;
         let is_asked = is_asked(engine, conn, &route)?;
         Ok((route, known, opens, is_asked))
     })?;

@@ -7,6 +7,7 @@ use super::reach::{self, Route};
 use super::{settings, tracking};
 use crate::api::{AddressPreview, AddressPreviewed, Probe, Result, RouteKind, RouteRow, Routes, RoutesGet};
 use crate::clock::Instant;
+use crate::domain::number::grouped;
 use crate::domain::window::parse_zone;
 use crate::reach::Permanence;
 use crate::reach::route::{Lasts, host};
@@ -190,20 +191,7 @@ fn sentences(mailed: &Mailed, zone: &str) -> Vec<String> {
 }
 
 fn counted(n: u32, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(n), if n == 1 { one } else { many })
-}
-
-/// Returns a number with its thousands set apart, as the window writes it.
-fn grouped(n: u32) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
+    format!("{} {}", grouped(n.into()), if n == 1 { one } else { many })
 }
 
 /// Returns a day of a zone, for sentences.

@@ -9,6 +9,7 @@ pub mod contact;
 pub mod label;
 pub mod limits;
 pub mod message;
+pub mod number;
 pub mod open;
 pub mod schedule;
 pub mod window;

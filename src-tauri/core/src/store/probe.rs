@@ -236,16 +236,6 @@ pub fn is_tried_out(conn: &Conn, route: RouteId) -> Result<bool> {
         .query_row([route.0], |row| row.get(0))?)
 }
 
-/// Counts the mails with an address that were opened for the first time in the last 24 hours, by whole hours.
-pub fn opens_last_day(conn: &Conn, route: RouteId, now: Instant) -> Result<u32> {
-    Ok(conn
-        .prepare_cached(
-            "SELECT coalesce(sum(n), 0) FROM campaign JOIN hourly ON hourly.campaign_id = campaign.id
-             WHERE route_id = ?1 AND class = 'first_open' AND hour > ?2",
-        )?
-        .query_row((route.0, to_millis(now - TimeDelta::days(1))), |row| row.get(0))?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -404,22 +394,5 @@ mod tests {
         conn.execute("UPDATE campaign SET launched_at = NULL", [])
             .unwrap();
         assert_eq!(urls(hour(2)), [""; 0], "nothing was sent");
-    }
-
-    #[test]
-    fn opens_are_counted_by_the_address_of_their_mails() {
-        let (conn, route) = workspace();
-        let hour = |hours: i64| to_millis(at(60 * hours));
-        for (when, class, n) in [
-            (hour(0), "first_open", 3),
-            (hour(2), "first_open", 5),
-            (hour(3), "human_direct", 9),
-            (hour(20), "first_open", 1),
-        ] {
-            conn.execute("INSERT INTO hourly VALUES (1, ?1, ?2, ?3)", (when, class, n))
-                .unwrap();
-        }
-        assert_eq!(opens_last_day(&conn, route, at(60 * 25)).unwrap(), 6);
-        assert_eq!(opens_last_day(&conn, RouteId(99), at(60 * 25)).unwrap(), 0);
     }
 }

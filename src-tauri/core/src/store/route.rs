@@ -2,7 +2,7 @@
 
 mod mailed;
 
-pub use mailed::{Mailed, mailed};
+pub use mailed::{Mailed, mailed, opens_last_day};
 
 use super::{Conn, Result};
 use crate::api::RouteKind;

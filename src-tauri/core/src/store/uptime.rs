@@ -2,6 +2,8 @@
 
 use super::{Conn, Result};
 use crate::clock::{Instant, from_millis, to_millis};
+use crate::domain::window::Window;
+use crate::report::series;
 use chrono::TimeDelta;
 
 /// Begins an interval and returns its id.
@@ -61,27 +63,20 @@ pub fn share(conn: &Conn, now: Instant, days: i64, is_listening: bool) -> Result
     let from = first.max(now - TimeDelta::days(days));
     let mut statement = conn.prepare_cached(
         "SELECT started_at, coalesce(ended_at, max(seen_at, iif(?2, ?3, 0))) AS ended FROM uptime
-         WHERE NOT sample AND (ended_at IS NULL OR ended_at > ?1) AND started_at < ?3
-         ORDER BY started_at",
+         WHERE NOT sample AND (ended_at IS NULL OR ended_at > ?1) AND started_at < ?3",
     )?;
-    let (begin, end) = (to_millis(from), to_millis(now));
-    let rows = statement.query_map((begin, is_listening, end), |row| {
-        Ok((row.get::<_, i64>("started_at")?, row.get::<_, i64>("ended")?))
+    let rows = statement.query_map((to_millis(from), is_listening, to_millis(now)), |row| {
+        Ok([
+            from_millis(row.get("started_at")?),
+            from_millis(row.get("ended")?),
+        ])
     })?;
-    // Intervals of a workspace that was brought back may lie over one another.
-    let (mut up, mut counted) = (0, begin);
-    for row in rows {
-        let (started, ended) = row?;
-        let (started, ended) = (started.max(counted), ended.min(end));
-        if ended > started {
-            up += ended - started;
-            counted = ended;
-        }
-    }
-    Ok(Some(Share {
-        from,
-        share: up as f64 / (end - begin) as f64,
-    }))
+    let up = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let week = Window {
+        opens_from: from,
+        opens_until: now,
+    };
+    Ok(series::reachable_share(&up, Some(week), now).map(|share| Share { from, share }))
 }
 
 #[cfg(test)]

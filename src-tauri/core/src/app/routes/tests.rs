@@ -2,7 +2,7 @@
 
 use super::super::sending_tests::Stage;
 use super::*;
-use crate::api::{AddressSet, Code};
+use crate::api::{AddressSet, Code, ProbeVerdict, ReachGet};
 use crate::clock::from_millis;
 use crate::domain::consent::ConsentState;
 use crate::ids::CampaignId;
@@ -274,19 +274,6 @@ fn how_much_of_the_time_this_computer_is_on_is_said_as_far_as_it_is_known() {
     }
 }
 
-#[test]
-fn numbers_are_written_as_the_window_writes_them() {
-    for (n, text) in [
-        (0, "0"),
-        (999, "999"),
-        (1204, "1,204"),
-        (200_000, "200,000"),
-        (1_204_567, "1,204,567"),
-    ] {
-        assert_eq!(grouped(n), text);
-    }
-}
-
 /// The table is asked for whenever Settings is open and something was sent: it has to be quick with a large ledger.
 #[test]
 fn the_table_is_quick_with_two_hundred_thousand_mails() {
@@ -312,4 +299,38 @@ fn the_table_is_quick_with_two_hundred_thousand_mails() {
     );
     println!("200,000 mails of 40 campaigns: {took:?}");
     assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn what_was_seen_of_an_address_stands_beside_it() {
+    let stage = Stage::set();
+    stage.person("ana@example.org", ConsentState::Granted);
+    sent(&stage, OLD, json!({ "window": { "days": 30 } }));
+    assert!(routes(&stage)[0].probe.is_none(), "nobody looked");
+    let now = stage.bench.engine.clock.now();
+    let seen = Probe {
+        url: OLD.into(),
+        at: now,
+        verdict: ProbeVerdict::Ok,
+        sentence: "This Casement answers.".into(),
+        advice: None,
+        latency_ms: Some(31),
+        certificate_until: Some(now + TimeDelta::days(40)),
+    };
+    let kept = seen.clone();
+    stage
+        .bench
+        .engine
+        .write(&[], move |conn| {
+            let route = reach::current_route(conn)?;
+            probe::put(conn, route.id, &kept, probe::Count::Good)?;
+            Ok(())
+        })
+        .unwrap();
+    let row = routes(&stage).remove(0);
+    assert_eq!((row.probe, row.last_good), (Some(seen), Some(now)));
+    let reach = super::super::reach_probe::get(&stage.bench.engine, ReachGet {}).unwrap();
+    assert_eq!(reach.last_good, Some(now));
+    assert_eq!(reach.permanence, Some(Permanence::Own));
+    assert_eq!(reach.running_last_week, None, "a day is not over");
 }

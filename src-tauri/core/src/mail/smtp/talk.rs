@@ -6,6 +6,7 @@
 
 use super::END;
 use crate::delivery::transport::clean_reply;
+use crate::domain::number::grouped;
 use crate::secrets::Secret;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -168,7 +169,7 @@ impl Talk {
             // A mail cannot hold that: a dot that begins a line of its own is doubled.
             Next::Body if bytes.ends_with(END.as_bytes()) => {
                 let bytes = std::mem::take(&mut notes.body_bytes) + bytes.len() - END.len();
-                notes.add(&format!("> … {} bytes", thousands(bytes)));
+                notes.add(&format!("> … {} bytes", grouped(bytes as u64)));
             }
             Next::Body => notes.body_bytes += bytes.len(),
             Next::Command => {
@@ -218,19 +219,6 @@ impl Talk {
     pub(super) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.notes().lines).into()
     }
-}
-
-/// Writes `12,345`.
-fn thousands(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -32,10 +32,19 @@ pub struct Mailed {
     pub opens_last_day: u32,
 }
 
+/// The time over which opens are counted.
+const DAY: TimeDelta = TimeDelta::hours(24);
+
 /// The states in which a mail has left or may have.
 const SENT: &str = "('accepted', 'uncertain', 'handing_over')";
 /// The states in which a mail of a launched campaign is still to leave.
 const WAITING: &str = "('planned', 'queued', 'deferred')";
+
+/// Campaigns that went to readers.
+const FOR_READERS: &str = "c.launched_at IS NOT NULL AND NOT c.practice AND NOT c.sample";
+/// How many of a campaign's mails were opened for the first time after the instant `?1`, by whole hours.
+const OPENED: &str = "(SELECT coalesce(sum(h.n), 0) FROM hourly h
+            WHERE h.campaign_id = c.id AND h.hour > ?1 AND h.class = 'first_open')";
 
 fn sql() -> String {
     // A count by an index for each campaign, and no look at a mail itself.
@@ -44,10 +53,9 @@ fn sql() -> String {
            (SELECT count(*) FROM message m WHERE m.campaign_id = c.id AND m.state IN {SENT}) AS sent,
            iif(c.state IN ('running', 'paused'),
              (SELECT count(*) FROM message m WHERE m.campaign_id = c.id AND m.state IN {WAITING}), 0) AS waiting,
-           (SELECT coalesce(sum(h.n), 0) FROM hourly h
-            WHERE h.campaign_id = c.id AND h.hour > ?1 AND h.class = 'first_open') AS opens
+           {OPENED} AS opens
          FROM campaign c
-         WHERE c.launched_at IS NOT NULL AND c.route_id IS NOT NULL AND NOT c.practice AND NOT c.sample"
+         WHERE c.route_id IS NOT NULL AND {FOR_READERS}"
     )
 }
 
@@ -75,7 +83,7 @@ pub fn mailed(conn: &Conn, now: Instant) -> Result<Vec<Mailed>> {
     let mut found = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     let places: HashMap<RouteId, usize> = found.iter().map(|one| one.route.id).zip(0..).collect();
     let mut statement = conn.prepare_cached(&sql())?;
-    let mut rows = statement.query([to_millis(now - TimeDelta::hours(24))])?;
+    let mut rows = statement.query([to_millis(now - DAY)])?;
     while let Some(row) = rows.next()? {
         let Some(&place) = places.get(&RouteId(row.get("route_id")?)) else {
             continue;
@@ -95,6 +103,15 @@ pub fn mailed(conn: &Conn, now: Instant) -> Result<Vec<Mailed>> {
         }
     }
     Ok(found)
+}
+
+/// Returns [`Mailed::opens_last_day`] of one address, without a look at its mails.
+pub fn opens_last_day(conn: &Conn, route: RouteId, now: Instant) -> Result<u32> {
+    Ok(conn
+        .prepare_cached(&format!(
+            "SELECT coalesce(sum({OPENED}), 0) FROM campaign c WHERE c.route_id = ?2 AND {FOR_READERS}"
+        ))?
+        .query_row((to_millis(now - DAY), route.0), |row| row.get(0))?)
 }
 
 #[cfg(test)]
@@ -199,7 +216,10 @@ mod tests {
                 opens_last_day: 3,
             }
         );
-        assert_eq!(one(&conn, "https://new.harbour-club.eu").messages, 0);
+        let day = |route| opens_last_day(&conn, route, from_millis(NOW)).unwrap();
+        assert_eq!(day(found.route.id), 3, "asked alone");
+        let new = one(&conn, "https://new.harbour-club.eu");
+        assert_eq!((new.messages, day(new.route.id)), (0, 0));
     }
 
     #[test]
