@@ -63,7 +63,7 @@ impl Bench {
     fn script(&self, name: &str, body: &str) -> PathBuf {
         let (path, at) = (self.path(name), self.dir.path().display());
         let text = format!(
-            "#!/bin/sh\necho $$ > {at}/pid.new; mv {at}/pid.new {at}/pid\necho \"$*\" > {at}/arguments\n{body}\n"
+            "#!/bin/sh\necho $$ > {at}/pid.new; mv {at}/pid.new {at}/pid\necho \"$*\" > {at}/arguments.new; mv {at}/arguments.new {at}/arguments\n{body}\n"
         );
         // Another thread's child could hold a file open that this process wrote by itself: "text file busy".
         let mut shell = std::process::Command::new("/bin/sh")
@@ -88,6 +88,14 @@ impl Bench {
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.expect("every Unix has mkfifo").success());
         path
+    }
+
+    /// Returns what the script was called with. A tunnel can be up before its program has said anything.
+    fn arguments(&self) -> String {
+        until_or(
+            || "the script should note its arguments".to_owned(),
+            || fs::read_to_string(self.path("arguments")).ok(),
+        )
     }
 
     /// Returns the number of the script that runs.

@@ -59,7 +59,7 @@ fn a_quick_tunnels_address_comes_from_its_own_page() {
     let seen = status.seen.unwrap();
     assert_eq!(seen.url, "https://blue-sky.trycloudflare.com");
     assert_eq!(seen.permanence, Permanence::Temporary);
-    let arguments = fs::read_to_string(bench.path("arguments")).unwrap();
+    let arguments = bench.arguments();
     assert!(arguments.contains("--url http://127.0.0.1:4806"), "{arguments}");
     assert!(
         arguments.contains(&format!("--metrics 127.0.0.1:{metrics}")),
@@ -148,11 +148,7 @@ fn a_refused_token_needs_its_owner_and_is_shown_nowhere() {
         status.last_words.as_deref(),
         Some("ERROR Provided Tunnel token is not valid.")
     );
-    assert!(
-        !fs::read_to_string(bench.path("arguments"))
-            .unwrap()
-            .contains("eyJhIjoi")
-    );
+    assert!(!bench.arguments().contains("eyJhIjoi"));
 }
 
 #[test]
@@ -203,10 +199,7 @@ fn another_address_is_noticed_while_it_runs() {
                 .is_some_and(|seen| seen.url == "https://two.ngrok-free.app")
     });
     assert_eq!(status.starts, 1);
-    assert_eq!(
-        fs::read_to_string(bench.path("arguments")).unwrap().trim(),
-        "http 4806"
-    );
+    assert_eq!(bench.arguments().trim(), "http 4806");
 }
 
 /// Finds this computer at one address only, and counts how often it was asked for another.
